@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from minidl.data.checks import integer
+from minidl.checks import integer
 from minidl.data.dataset import Data, Dataset, as_dataset
 from minidl.data.shuffle import order
 from minidl.types import Array

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from minidl.data.checks import integer
+from minidl.checks import integer
 from minidl.types import Array
 
 # What a permutation is drawn for. Purposes never share random numbers, whatever their seeds.

@@ -1,0 +1,96 @@
+"""Run a graph: what crosses its border, predictions, and the gradients of one step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minidl.checks import integer
+from minidl.graph import Graph
+from minidl.kernels.softmax import softmax
+from minidl.losses import Loss
+from minidl.module import Context, Run
+from minidl.shapes import ShapeError
+from minidl.types import Array, Shape
+
+
+def enter(graph: Graph, xs: tuple[Any, ...]) -> tuple[Array, ...]:
+    """Return inputs as the graph computes in them.
+
+    ``uint8`` becomes floats from 0 to 1, floats take the graph's type. Raises ``ShapeError`` or
+    ``TypeError`` where an input does not fit.
+    """
+    shapes = input_shapes(graph)
+    if len(xs) != len(shapes):
+        raise ShapeError(f"the model reads {len(shapes)} input(s), got {len(xs)}")
+    return tuple(
+        _scaled(fit_input(np.asarray(x), shape), graph.dtype) for x, shape in zip(xs, shapes)
+    )
+
+
+def input_shapes(graph: Graph) -> list[Shape]:
+    """Return the shape of one sample of each input; ``ValueError`` where the graph has none."""
+    if graph.shapes is None:
+        raise ValueError(
+            "a graph without input_shape has no parameters to run with: build it with one"
+        )
+    return [graph.shapes[name] for name in graph.inputs]
+
+
+def fit_input(x: Array, shape: Shape) -> Array:
+    """Return ``x`` as (N, *shape), adding the axis of a single channel where it is left out."""
+    if x.shape[1:] == shape:
+        return x
+    if shape[-1:] == (1,) and x.shape[1:] == shape[:-1]:
+        return x[..., None]  # (N, H, W, 1)
+    hint = f"the first axis is the samples, so pass (N, {', '.join(map(str, shape))})"
+    if len(shape) == 3 and x.shape[1:] == (shape[2], *shape[:2]):
+        hint = "this array has its channels first: pass x.transpose(0, 2, 3, 1)"
+    elif x.shape == shape:
+        hint = "this is one sample: pass x[None]"
+    raise ShapeError(f"the model reads samples of shape {shape}, got an array {x.shape}: {hint}")
+
+
+def _scaled(x: Array, dtype: np.dtype[Any]) -> Array:
+    if x.dtype == np.uint8:
+        scaled: Array = np.multiply(x, dtype.type(1 / 255), dtype=dtype)
+        return scaled
+    if not np.issubdtype(x.dtype, np.floating):
+        raise TypeError(
+            f"inputs should be uint8 (0 to 255) or floats, got {x.dtype}: convert them with"
+            ' .astype("float32") or .astype("uint8")'
+        )
+    return np.ascontiguousarray(x, dtype)
+
+
+def predict(graph: Graph, xs: tuple[Any, ...], batch_size: int, probabilities: bool) -> Array:
+    """Return the graph's outputs in evaluation, batch by batch."""
+    integer("batch_size", batch_size, low=1)
+    arrays = [fit_input(np.asarray(x), shape) for x, shape in zip(xs, input_shapes(graph))]
+    if not arrays or len(arrays[0]) == 0:
+        raise ValueError("there is nothing to predict: the inputs are empty")
+    parts = []
+    for start in range(0, len(arrays[0]), batch_size):
+        batch = enter(graph, tuple(x[start : start + batch_size] for x in arrays))
+        parts.append(graph.forward(graph.arrays, *batch, ctx=Context())[0])
+    logits = np.concatenate(parts)
+    return softmax(logits) if probabilities else logits
+
+
+def gradients(
+    graph: Graph, xs: tuple[Any, ...], target: Any, loss: Loss, seed: int, step: int
+) -> tuple[float, Array, dict[str, Array]]:
+    """Return the loss, the outputs and the gradients of a batch; apply the buffers' updates."""
+    inputs = enter(graph, xs)
+    run = Run(seed=seed, step=step, frozen=frozenset(graph.frozen))
+    ctx = Context(train=True, wanted=frozenset(graph.trainable), run=run)
+    output, pullback = graph.forward(graph.arrays, *inputs, ctx=ctx)
+    target = loss.check(np.asarray(target), output.shape[1:])
+    if len(target) != len(output):
+        raise ValueError(f"got {len(output)} inputs and {len(target)} targets: one each is needed")
+    value, dy = loss(output, target)
+    found = pullback(dy)[1] if pullback else {}
+    for path, update in run.updates.items():
+        graph.arrays[path] = update
+    return value, output, {path: found[path] for path in graph.arrays if path in found}

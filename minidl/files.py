@@ -1,0 +1,148 @@
+"""Model files: safetensors with the architecture as JSON in the header. Nothing in them can run."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from minidl import architecture
+from minidl.graph import Graph
+from minidl.module import Module
+from minidl.record import Record
+from minidl.types import Array
+
+PathLike: TypeAlias = str | os.PathLike[str]
+
+FORMAT = "minidl-1"
+
+
+class WeightReport(Record):
+    """What ``load_weights`` did: the paths that it filled, those it did not find, and the rest.
+
+    ``missing`` are paths of the model that the file lacks, ``unexpected`` paths of the file that
+    the model lacks, ``mismatched`` paths whose shapes differ.
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[str, ...]
+
+
+def save(model: Graph, path: PathLike) -> None:
+    """Write a model, architecture and arrays, to a safetensors file.
+
+    The file appears whole or not at all: it is written beside its place, then moved there.
+    Raises ``ValueError`` where the graph has no arrays, ``OSError`` where the disk refuses.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in model.arrays.items()}
+    header = {"format": FORMAT, "architecture": architecture.to_json(model)}
+    write_whole(path, to_bytes(arrays, metadata=header))
+
+
+def load(path: PathLike, modules: Iterable[type[Module]] = ()) -> Graph:
+    """Return the model of a file that ``save`` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    modules : iterable of Module classes
+        Classes of your own that the model is made of; files name them and hold no code.
+
+    Raises
+    ------
+    ValueError
+        Where the file is torn, foreign, made of an unknown module, or its arrays do not fit.
+    """
+    header, arrays = _read(path)
+    if header.get("format") != FORMAT or "architecture" not in header:
+        raise ValueError(
+            f"{path} holds arrays but no minidl model (its format is {header.get('format')!r}, not"
+            f" {FORMAT!r}): build the model, then use model.load_weights(path)"
+        )
+    try:
+        model = architecture.from_json(header["architecture"], modules)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be loaded: {error}") from None
+    report = _fill(model, arrays)
+    _check(report, path, "its arrays do not fit its own architecture")
+    return model
+
+
+def load_weights(model: Graph, path: PathLike, strict: bool = True) -> WeightReport:
+    """Copy the arrays of a file into a model, by path, and report what was and was not copied.
+
+    With ``strict=False``, arrays that are missing or do not fit are left as they are; otherwise
+    they raise ``ValueError``, and the model is unchanged.
+    """
+    arrays = _read(path)[1]
+    if strict:
+        _check(_compare(model, arrays), path, "its arrays do not fit the model")
+    return _fill(model, arrays)
+
+
+def _compare(model: Graph, arrays: dict[str, Array]) -> WeightReport:
+    shared = [name for name in model.arrays if name in arrays]
+    fits = {name: model.arrays[name].shape == arrays[name].shape for name in shared}
+    return WeightReport(
+        loaded=tuple(name for name in shared if fits[name]),
+        missing=tuple(name for name in model.arrays if name not in arrays),
+        unexpected=tuple(sorted(name for name in arrays if name not in model.arrays)),
+        mismatched=tuple(name for name in shared if not fits[name]),
+    )
+
+
+def _fill(model: Graph, arrays: dict[str, Array]) -> WeightReport:
+    report = _compare(model, arrays)
+    for name in report.loaded:
+        model.arrays[name] = arrays[name]
+    return report
+
+
+def _check(report: WeightReport, path: PathLike, what: str) -> None:
+    wrong = [
+        f"{kind} {', '.join(names)}"
+        for kind, names in report.fields().items()
+        if kind != "loaded" and names
+    ]
+    if wrong:
+        raise ValueError(
+            f"{path}: {what}: {'; '.join(wrong)}. load_weights(path, strict=False) takes what fits"
+        )
+
+
+def _read(path: PathLike) -> tuple[dict[str, str], dict[str, Array]]:
+    """Return the header and the arrays of a safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no model file {str(path)!r}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, arrays
+    except (SafetensorError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no whole safetensors file: {error}") from None
+
+
+def write_whole(path: PathLike, data: bytes) -> None:
+    """Write a file that is either the old one or the new one, whatever happens meanwhile."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

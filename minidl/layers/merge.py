@@ -1,0 +1,75 @@
+"""Layers that join several inputs into one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minidl.module import Context, Module
+from minidl.shapes import ShapeError
+from minidl.types import Array, Arrays, Pullback, Shape
+
+
+class Add(Module):
+    """The sum of two or more inputs of one shape.
+
+    >>> import minidl as dl
+    >>> dl.Add().output_shape((14, 14, 32), (14, 14, 32))
+    (14, 14, 32)
+    """
+
+    arity = None
+    sample_local = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Return the common shape; raises ``ShapeError`` where there is none."""
+        if len(set(shapes)) > 1:
+            raise ShapeError(
+                f"Add takes inputs of one shape, got {_listed(shapes)}: a 1x1 Conv2d can match"
+                " channels, its stride the size"
+            )
+        return shapes[0]
+
+    def forward(self, params: Arrays, *xs: Array, ctx: Context) -> tuple[Array, Pullback | None]:
+        """Return the sum and its pullback."""
+        y = xs[0] + xs[1] if len(xs) > 1 else xs[0].copy()
+        for x in xs[2:]:
+            y += x
+
+        def pullback(dy: Array) -> tuple[tuple[Array | None, ...], dict[str, Array]]:
+            return tuple(dy if k in ctx.wanted else None for k in range(len(xs))), {}
+
+        return y, pullback if ctx.wanted else None
+
+
+class Concatenate(Module):
+    """The inputs side by side along the last axis, the channels.
+
+    >>> import minidl as dl
+    >>> dl.Concatenate().output_shape((14, 14, 32), (14, 14, 16))
+    (14, 14, 48)
+    """
+
+    arity = None
+    sample_local = True
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Return the shape with the channels added up; raises ``ShapeError`` on other sizes."""
+        if len({shape[:-1] for shape in shapes}) > 1:
+            raise ShapeError(
+                f"Concatenate takes inputs that differ in channels alone, got {_listed(shapes)}"
+            )
+        return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+
+    def forward(self, params: Arrays, *xs: Array, ctx: Context) -> tuple[Array, Pullback | None]:
+        """Return the joined array and its pullback."""
+        ends = np.cumsum([x.shape[-1] for x in xs])
+
+        def pullback(dy: Array) -> tuple[tuple[Array | None, ...], dict[str, Array]]:
+            parts = np.split(dy, ends[:-1], axis=-1)
+            return tuple(part if k in ctx.wanted else None for k, part in enumerate(parts)), {}
+
+        return np.concatenate(xs, axis=-1), pullback if ctx.wanted else None
+
+
+def _listed(shapes: tuple[Shape, ...]) -> str:
+    return " and ".join(map(str, shapes))

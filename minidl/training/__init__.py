@@ -1,0 +1,9 @@
+"""Training: the loop, its history, and what listens to it."""
+
+from __future__ import annotations
+
+from minidl.training.events import Callback, EpochEnd, FitEnd, FitStart, StepEnd, Stop
+from minidl.training.history import History
+from minidl.training.trainer import Trainer
+
+__all__ = ["Callback", "EpochEnd", "FitEnd", "FitStart", "History", "StepEnd", "Stop", "Trainer"]

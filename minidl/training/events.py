@@ -1,0 +1,72 @@
+"""What a training run tells its callbacks, each event a typed record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minidl.record import Record
+
+if TYPE_CHECKING:
+    from minidl.training.history import Row
+    from minidl.training.trainer import Trainer
+
+
+class Stop(Record):
+    """What a callback returns to end the run after the present step, and why."""
+
+    reason: str
+
+
+class FitStart(Record):
+    """``fit`` begins: how many epochs, steps an epoch, and training samples there will be."""
+
+    trainer: Trainer
+    epochs: int
+    steps: int
+    samples: int
+
+
+class StepEnd(Record):
+    """A batch of ``samples`` is done; ``row`` holds the epoch's means so far."""
+
+    trainer: Trainer
+    epoch: int
+    samples: int
+    row: Row
+
+
+class EpochEnd(Record):
+    """An epoch, its validation included, is done; ``row`` is its line in the history."""
+
+    trainer: Trainer
+    epoch: int
+    row: Row
+
+
+class FitEnd(Record):
+    """``fit`` ends, for whatever reason; nothing runs after this."""
+
+    trainer: Trainer
+
+
+class Callback:
+    """Something that listens to a training run: override the events that you want.
+
+    The first three may return ``Stop("why")`` to end the run. ``on_fit_end`` is called however the
+    run ends, by an exception too.
+    """
+
+    def on_fit_start(self, event: FitStart) -> Stop | None:
+        """Hear that training begins."""
+        return None
+
+    def on_step_end(self, event: StepEnd) -> Stop | None:
+        """Hear of a training step."""
+        return None
+
+    def on_epoch_end(self, event: EpochEnd) -> Stop | None:
+        """Hear of an epoch."""
+        return None
+
+    def on_fit_end(self, event: FitEnd) -> None:
+        """Clean up."""

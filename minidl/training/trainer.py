@@ -1,0 +1,218 @@
+"""Trainer: fits a model to data, and measures it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
+
+from minidl.checks import integer
+from minidl.data.dataset import Data, Dataset, as_dataset
+from minidl.data.loader import batch_count, batches
+from minidl.data.splitting import split
+from minidl.engine import run
+from minidl.engine.threads import blas_threads
+from minidl.graph import Graph
+from minidl.losses import Loss
+from minidl.metrics import Metric
+from minidl.optim import Optimizer
+from minidl.training.events import Callback, EpochEnd, FitEnd, FitStart, StepEnd, Stop
+from minidl.training.history import History, Row
+from minidl.training.progress import ProgressBar
+from minidl.training.tally import Tally
+from minidl.types import Array
+
+Batches: TypeAlias = Iterable[tuple[Array, Array]]
+
+
+class Trainer:
+    """Fits a model by an optimizer to a loss, epoch after epoch.
+
+    Parameters
+    ----------
+    model : Graph
+        A model with an input shape; its arrays change in place.
+    loss : Loss
+        What is minimised; it also says what targets are valid and which metrics fit.
+    optimizer : Optimizer
+        What changes the arrays.
+    metrics : sequence of Metric, optional
+        What is reported beside the loss; the loss's own choice by default.
+    callbacks : sequence of Callback
+        What listens, in order.
+    seed : int
+        Decides the order of the samples, the validation split and what dropout drops.
+    workers : int
+        How many threads the matrix products may use.
+
+    Examples
+    --------
+    >>> import numpy as np, minidl as dl
+    >>> x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
+    >>> model = dl.Sequential([dl.Dense(1)], input_shape=(1,))
+    >>> trainer = dl.Trainer(model, dl.MeanSquaredError(), dl.SGD(0.5), seed=0)
+    >>> history = trainer.fit((x, 3 * x + 1), epochs=20, batch_size=16, progress=False)
+    >>> history["loss"][-1] < 1e-3
+    True
+    """
+
+    def __init__(
+        self,
+        model: Graph,
+        loss: Loss,
+        optimizer: Optimizer,
+        *,
+        metrics: Sequence[Metric] | None = None,
+        callbacks: Sequence[Callback] = (),
+        seed: int = 0,
+        workers: int = 1,
+    ) -> None:
+        for value, kind in ((model, Graph), (loss, Loss), (optimizer, Optimizer)):
+            if not isinstance(value, kind):
+                raise TypeError(f"Trainer takes (model, loss, optimizer), got {value!r}")
+        run.input_shapes(model)  # raises where the model has none
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.metrics = tuple(loss.metrics if metrics is None else metrics)
+        self.callbacks = tuple(callbacks)
+        self.seed = integer("seed", seed, low=0)
+        self.workers = integer("workers", workers, low=1, high=1024)
+        self.history = History()
+        self.stopped: Stop | None = None
+
+    def fit(
+        self,
+        train: Data,
+        *,
+        validation: float | Data | None = None,
+        epochs: int = 1,
+        batch_size: int = 64,
+        progress: bool = True,
+    ) -> History:
+        """Train for some epochs and return the history; called again, it goes on.
+
+        Parameters
+        ----------
+        train : Dataset or pair of arrays
+            Inputs (N, ...) and targets. ``uint8`` inputs are scaled to [0, 1], floats taken as they
+            are.
+        validation : float, Dataset or pair of arrays, optional
+            A share of the training set to hold out (by class and by seed), or a set of its own.
+        epochs, batch_size : int
+            How often every sample is seen, and how many at a time.
+        progress : bool
+            Whether to show a progress bar.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Before any training, where data, targets or numbers do not fit.
+        FloatingPointError
+            Where the loss becomes NaN or infinite.
+        """
+        epochs = integer("epochs", epochs, low=1)
+        held, data = self._hold_out(as_dataset(train), validation)
+        steps = batch_count(len(data), batch_size)
+        state, listeners = self.optimizer.state, list(self.callbacks)
+        state.total = state.steps + epochs * steps
+        listeners += [ProgressBar()] if progress else []
+        self.stopped = None
+        try:
+            with blas_threads(self.workers):
+                self._tell(
+                    Callback.on_fit_start, listeners, FitStart(self, epochs, steps, len(data))
+                )
+                for _ in range(epochs):
+                    if self.stopped is None:
+                        self._epoch(data, held, batch_size, listeners)
+        finally:
+            for listener in listeners:
+                listener.on_fit_end(FitEnd(self))
+        return self.history
+
+    def evaluate(self, data: Data, *, batch_size: int = 256) -> Row:
+        """Return the loss and the metrics over a data set, in evaluation."""
+        checked = self._checked(as_dataset(data))
+        with blas_threads(self.workers):
+            return self._pass(batches(checked, batch_size), self._measure).row()
+
+    def _hold_out(
+        self, data: Dataset, validation: float | Data | None
+    ) -> tuple[Dataset | None, Dataset]:
+        """Return the validation set, if any, and what is left to train on, both checked."""
+        if validation is None:
+            return None, self._checked(data)
+        if isinstance(validation, (int, float)):
+            rest, held = split(data, validation, self.seed)
+        else:
+            rest, held = data, as_dataset(validation)
+        return self._checked(held), self._checked(rest)
+
+    def _checked(self, data: Dataset) -> Dataset:
+        """Return a data set whose inputs fit the model and whose targets fit the loss."""
+        shape = run.input_shapes(self.model)[0]
+        inputs = run.fit_input(data.inputs, shape)
+        output = self.model.output_shape(shape)
+        targets = self.loss.check(data.targets, output)
+        return Dataset(inputs, targets, data.classes, data.name)
+
+    def _epoch(
+        self, data: Dataset, held: Dataset | None, batch_size: int, listeners: list[Callback]
+    ) -> None:
+        epoch, began = len(self.history) + 1, time.perf_counter()
+        rate = self.optimizer.rate()
+
+        def watch(samples: int, tally: Tally) -> None:
+            event = StepEnd(self, epoch, samples, tally.row())
+            self._tell(Callback.on_step_end, listeners, event)
+
+        shuffled = batches(data, batch_size, seed=self.seed, epoch=epoch)
+        tally = self._pass(shuffled, self._learn, watch)
+        seconds = time.perf_counter() - began
+        row: Row = {"epoch": epoch, **tally.row()}
+        if held is not None:
+            row |= self._pass(batches(held, batch_size), self._measure).row("val_")
+        row |= {"lr": rate, "seconds": seconds, "images_per_second": tally.samples / seconds}
+        self.history.rows.append(row)
+        self._tell(Callback.on_epoch_end, listeners, EpochEnd(self, epoch, row))
+
+    def _pass(
+        self,
+        parts: Batches,
+        work: Callable[[Array, Array], tuple[float, Array]],
+        watch: Callable[[int, Tally], None] | None = None,
+    ) -> Tally:
+        """Work through batches, in training or in evaluation, until they or the run end."""
+        tally = Tally(self.metrics)
+        for x, target in parts:
+            value, output = work(x, target)
+            tally.add(value, output, target)
+            if watch is not None:
+                watch(len(x), tally)
+                if self.stopped is not None:
+                    break
+        return tally
+
+    def _learn(self, x: Array, target: Array) -> tuple[float, Array]:
+        """Take one training step and return the loss and the output."""
+        step = self.optimizer.state.steps
+        value, output, grads = self.model.gradients(x, target, self.loss, seed=self.seed, step=step)
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the loss is {value} at step {step + 1}: a learning rate lower than"
+                f" {self.optimizer.rate():.3g} would help, or smaller inputs"
+            )
+        self.optimizer.step(self.model.arrays, grads)
+        return value, output
+
+    def _measure(self, x: Array, target: Array) -> tuple[float, Array]:
+        """Return the loss and the output of a batch in evaluation."""
+        output = run.predict(self.model, (x,), len(x), probabilities=False)
+        return self.loss(output, target)[0], output
+
+    def _tell(
+        self, event: Callable[..., Stop | None], listeners: list[Callback], news: object
+    ) -> None:
+        for listener in listeners:
+            answer = getattr(listener, event.__name__)(news)
+            self.stopped = self.stopped or answer
