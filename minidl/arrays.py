@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -53,7 +52,9 @@ class ArrayMap(Mapping[str, Array]):
 
     def sha256(self) -> str:
         """Return a hash of every path, shape, type and value: equal for equal bits alone."""
-        state = hashlib.sha256()
+        from hashlib import sha256
+
+        state = sha256()
         for path, array in self._arrays.items():
             state.update(f"{path} {array.shape} {array.dtype.str}\n".encode())
             state.update(np.ascontiguousarray(array).tobytes())

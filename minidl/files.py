@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import secrets
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
@@ -136,7 +136,7 @@ def _read(path: PathLike) -> tuple[dict[str, str], dict[str, Array]]:
 def write_whole(path: PathLike, data: bytes) -> None:
     """Write a file that is either the old one or the new one, whatever happens meanwhile."""
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{time.time_ns()}")
     try:
         with open(temporary, "xb") as file:
             file.write(data)

@@ -95,17 +95,19 @@ class _Check:
         if pullback is None:
             raise GradientError(f"{type(module).__name__} gave no pullback though one was wanted")
         dxs, dparams = pullback(self.weights)
-        self.gradients = self._checked({**dict[int | str, Array | None](enumerate(dxs)), **dparams})
+        self.gradients = self._checked(dict(enumerate(dxs)), dparams)
 
     def _forward(self, wanted: frozenset[int | str]) -> tuple[Array, Pullback | None]:
         ctx = Context(self.train, wanted, Run(seed=self.seed))
         return self.module.forward(self.params, *self.xs, ctx=ctx)
 
-    def _checked(self, found: dict[int | str, Array | None]) -> dict[int | str, Array]:
+    def _checked(
+        self, dxs: dict[int, Array | None], dparams: dict[str, Array]
+    ) -> dict[int | str, Array]:
         """Return the gradients of all that was nudged, each of its array's shape."""
         gradients: dict[int | str, Array] = {}
         for key, array in self.nudged.items():
-            gradient = found.get(key)
+            gradient = dxs.get(key) if isinstance(key, int) else dparams.get(key)
             if gradient is None or gradient.shape != array.shape:
                 came = "none" if gradient is None else f"one of shape {gradient.shape}"
                 raise GradientError(

@@ -7,7 +7,6 @@ therefore never disturb each other, and a model's architecture is plain data.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -110,8 +109,10 @@ class Context:
 
 def digest(*words: object) -> int:
     """Return a 128-bit number that depends on the words alone: a key for a random generator."""
+    from hashlib import blake2b
+
     text = "\x1f".join(map(str, words)).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "little")
+    return int.from_bytes(blake2b(text, digest_size=16).digest(), "little")
 
 
 class Module(Record):

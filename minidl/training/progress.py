@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from minidl.training.events import Callback, EpochEnd, FitEnd, FitStart, StepEnd
 from minidl.training.history import describe
@@ -18,7 +18,7 @@ class ProgressBar(Callback):
     """
 
     def __init__(self) -> None:
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
         self._last = self._samples = 0
 
     def on_fit_start(self, event: FitStart) -> None:
@@ -34,7 +34,7 @@ class ProgressBar(Callback):
             bar.set_postfix_str(", ".join(numbers), refresh=False)
         bar.update(event.samples)
 
-    def _begin(self, epoch: int) -> tqdm[None]:
+    def _begin(self, epoch: int) -> tqdm[NoReturn]:
         from tqdm import tqdm
 
         return tqdm(
