@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from minidl import initializers, layers
-from minidl.graph import Graph, Node
+from minidl.graph import Graph
 from minidl.initializers import Initializer
 from minidl.module import Module
 from minidl.record import Record
+from minidl.wiring import Node
 
 
 def to_json(graph: Graph) -> str:
@@ -44,7 +45,7 @@ def from_json(text: str, modules: Iterable[type[Module]] = ()) -> Graph:
         _add_nodes(graph, plan["nodes"], known)
         if plan["frozen"]:
             graph.freeze(*plan["frozen"])
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise ValueError(f"the architecture does not describe a graph: {error!r}") from error
     return graph
 

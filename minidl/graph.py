@@ -15,29 +15,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidl.arrays import ArrayMap
-from minidl.checks import integer
 from minidl.module import Context, Module, ParameterSpec, digest
-from minidl.record import Record
 from minidl.shapes import ShapeError
 from minidl.types import Array, Arrays, Pullback, Shape
+from minidl.wiring import (
+    Node,
+    check_name,
+    check_reads,
+    checked_inputs,
+    checked_shapes,
+    float_type,
+    new_specs,
+    owner_of,
+)
 
 if TYPE_CHECKING:
     from minidl.files import PathLike, WeightReport
     from minidl.losses import Loss
-
-
-class Node(Record):
-    """A place in a graph: its name, its module, what it reads, and whose parameters it uses."""
-
-    name: str
-    module: Module
-    reads: tuple[str, ...]
-    share: str | None = None
-
-    @property
-    def owner(self) -> str:
-        """The name of the node whose parameters this one uses; its own unless it shares."""
-        return self.share or self.name
 
 
 class Graph(Module):
@@ -89,17 +83,19 @@ class Graph(Module):
         dtype: str = "float32",
     ) -> None:
         named = isinstance(input_shape, Mapping)
-        self.inputs = tuple(input_shape) if isinstance(input_shape, Mapping) else tuple(inputs)
+        names = input_shape if isinstance(input_shape, Mapping) else inputs
+        self.inputs = checked_inputs(tuple(names))
         self.seed = seed
-        self.dtype = _float_type(dtype)
+        self.dtype = float_type(dtype)
         self.nodes: dict[str, Node] = {}
         self.arrays = ArrayMap()
         self.frozen: set[str] = set()
         self.specs: dict[str, ParameterSpec] = {}
+        self._waiting: dict[str, Array] = {}
         self.shapes: dict[str, Shape] | None = None
         if input_shape is not None:
             shapes = input_shape if named else {self.inputs[0]: input_shape}
-            self.shapes = _checked_shapes(shapes, self.inputs)  # type: ignore[arg-type]
+            self.shapes = checked_shapes(shapes, self.inputs)  # type: ignore[arg-type]
 
     @property
     def arity(self) -> int:  # type: ignore[override]
@@ -149,86 +145,64 @@ class Graph(Module):
         ValueError, TypeError
             On a name that is taken or unknown, or on something that is no module.
         """
-        self._check_name(name)
-        if not isinstance(module, Module):
-            raise TypeError(f"node {name!r} should be a Module, got {module!r}")
+        check_name(name, "a node")
+        if name in self.nodes or name in self.inputs:
+            raise ValueError(f"there is a node {name!r} already: choose another name")
+        if not (reads or self.nodes) and len(self.inputs) > 1:
+            raise ValueError(f"node {name!r} has to say which it reads of {', '.join(self.inputs)}")
         reads = reads or (self.output,)
-        for read in reads:
-            self._check_known(name, read)
-        if module.arity is not None and len(reads) != module.arity:
-            raise ValueError(
-                f"node {name!r}: {type(module).__name__} reads {module.arity} input(s), got"
-                f" {len(reads)}: {', '.join(reads)}"
-            )
-        held = module.arrays if isinstance(module, Graph) else {}
-        frozen = module.frozen if isinstance(module, Graph) else set()
+        check_reads(name, module, reads, (*self.inputs, *self.nodes))
+        held, frozen = module._held(name, share) if isinstance(module, Graph) else ({}, set())
         module = module.architecture() if isinstance(module, Graph) else module
-        node = Node(name, module, reads, self._owner_of(name, module, share))
-        if self.shapes is not None:
+        node = Node(name, module, reads, owner_of(name, module, share, self.nodes))
+        if self.shapes is None:
+            self._waiting.update(held)
+        else:
             self._fit(node, held)
-            self.frozen |= {f"{name}.{path}" for path in frozen if not share}
+        self.frozen |= frozen
         self.nodes[name] = node
         return name
 
-    def _check_name(self, name: str) -> None:
-        if not isinstance(name, str) or not name or set(name) & set(".*?[]/ \n"):
-            raise ValueError(
-                f"a node's name should be text without dots, slashes, spaces or wildcards,"
-                f" got {name!r}"
-            )
-        if name in self.nodes or name in self.inputs:
-            raise ValueError(f"there is a node {name!r} already: choose another name")
-
-    def _check_known(self, name: str, read: str) -> None:
-        known = (*self.inputs, *self.nodes)
-        if read not in known:
-            raise ShapeError(
-                f"node {name!r} reads {read!r}, which does not exist: the names so far are"
-                f" {', '.join(known)}"
-            )
-
-    def _owner_of(self, name: str, module: Module, share: str | None) -> str | None:
-        """Return the node that really owns what ``share`` names, or None."""
-        if share is None:
-            return None
-        if share not in self.nodes:
-            raise ValueError(
-                f"node {name!r} shares the parameters of {share!r}, which does not exist: the"
-                f" nodes so far are {', '.join(self.nodes) or 'none'}"
-            )
-        if type(self.nodes[share].module) is not type(module):
-            raise ValueError(
-                f"node {name!r} is a {type(module).__name__} and cannot share the parameters of"
-                f" {share!r}, a {type(self.nodes[share].module).__name__}"
-            )
-        return self.nodes[share].owner
-
     def _fit(self, node: Node, held: Arrays) -> None:
-        """Check a node's shapes and give it its arrays."""
+        """Check a node's shapes and give it its arrays; where it does not fit, nothing changes."""
         assert self.shapes is not None
         shapes = [self.shapes[read] for read in node.reads]
         try:
-            self.shapes[node.name] = node.module.output_shape(*shapes)
-            specs = node.module.parameters(*shapes)
+            shape = node.module.output_shape(*shapes)
+            specs = new_specs(node, shapes, self.specs)
         except ShapeError as error:
             reads = " and ".join(f"{read!r} {shape}" for read, shape in zip(node.reads, shapes))
             raise ShapeError(f"node {node.name!r} reads {reads}: {error}") from None
-        for name, spec in specs.items():
-            path = f"{node.owner}.{name}"
-            if node.share is None:
-                self.specs[path] = spec
-                self.arrays.create(path, self._first_values(path, spec, held.get(name)))
-            elif self.specs[path].shape != spec.shape:
-                raise ShapeError(
-                    f"node {node.name!r} cannot share {path}: it needs {spec.shape}, and"
-                    f" {node.share!r} has {self.specs[path].shape}"
-                )
+        arrays = {path: self._first_values(path, spec, held) for path, spec in specs.items()}
+        self.shapes[node.name] = shape
+        self.specs.update(specs)
+        for path, array in arrays.items():
+            self.arrays.create(path, array)
 
-    def _first_values(self, path: str, spec: ParameterSpec, held: Array | None) -> Array:
-        if held is not None and held.shape == spec.shape:
-            return held.astype(self.dtype)
+    def _first_values(self, path: str, spec: ParameterSpec, held: Arrays) -> Array:
+        """Return a copy of the values that a nested graph held, or new ones."""
+        if path in held:
+            if held[path].shape != spec.shape:
+                raise ShapeError(
+                    f"{path} is {held[path].shape} in the graph that is nested, and would be"
+                    f" {spec.shape} here: nest graph.architecture() to start anew"
+                )
+            return held[path].astype(self.dtype)
         rng = np.random.Generator(np.random.Philox(key=digest("parameter", self.seed, path)))
         return spec.initializer(spec.shape, spec.fans, rng).astype(self.dtype)
+
+    def _held(self, name: str, share: str | None) -> tuple[dict[str, Array], set[str]]:
+        """Return by path the values and the frozen paths that this graph brings as node ``name``.
+
+        Without shapes, a graph keeps the values of the graphs nested in it until it is nested.
+        """
+        if share is not None:
+            return {}, set()
+        held = self._waiting if self.shapes is None else self.arrays
+        return (
+            {f"{name}.{path}": array.copy() for path, array in held.items()},
+            {f"{name}.{path}" for path in self.frozen},
+        )
 
     def architecture(self) -> Graph:
         """Return the same nodes as a graph without shapes and arrays."""
@@ -247,9 +221,7 @@ class Graph(Module):
         specs: dict[str, ParameterSpec] = {}
 
         def visit(node: Node, reads: list[Shape]) -> None:
-            if node.share is None:
-                for name, spec in node.module.parameters(*reads).items():
-                    specs[f"{node.name}.{name}"] = spec
+            specs.update(new_specs(node, reads, specs))
 
         self.walk(shapes, visit)
         return specs
@@ -269,9 +241,9 @@ class Graph(Module):
             reads = [known[read] for read in node.reads]
             try:
                 known[node.name] = node.module.output_shape(*reads)
+                visit(node, reads)
             except ShapeError as error:
                 raise ShapeError(f"node {node.name!r} inside: {error}") from None
-            visit(node, reads)
         return known
 
     def forward(self, params: Arrays, *xs: Array, ctx: Context) -> tuple[Array, Pullback | None]:
@@ -297,7 +269,7 @@ class Graph(Module):
                 if last[read] == node.name:
                     values.pop(read, None)  # nobody reads it again
         y = values[self.output]
-        return y, (lambda dy: self._pull(dy, pullbacks)) if pullbacks else None
+        return y, (lambda dy: self._pull(dy, pullbacks)) if ctx.wanted else None
 
     def _pull(
         self, dy: Array, pullbacks: Mapping[str, Pullback]
@@ -415,20 +387,3 @@ def _under(node: str, arrays: Arrays) -> dict[str, Array]:
     """Return the arrays whose paths begin with a node, by the rest of the path."""
     start = node + "."
     return {path[len(start) :]: array for path, array in arrays.items() if path.startswith(start)}
-
-
-def _float_type(dtype: str) -> np.dtype[Any]:
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise ValueError(f"dtype should be 'float32' or 'float64', got {dtype!r}")
-    return np.dtype(dtype)
-
-
-def _checked_shapes(shapes: Mapping[str, Shape], inputs: Sequence[str]) -> dict[str, Shape]:
-    if set(shapes) != set(inputs):
-        raise ValueError(f"inputs {', '.join(inputs)} need a shape each: pass a mapping")
-    for name, shape in shapes.items():
-        if not isinstance(shape, tuple):
-            raise ValueError(f"the shape of {name!r} should be a tuple, got {shape!r}")
-        for size in shape:
-            integer(f"each size in the shape {shape} of {name!r}", size, low=1)
-    return dict(shapes)

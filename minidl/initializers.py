@@ -20,6 +20,12 @@ class Initializer(Record):
         raise NotImplementedError(f"{type(self).__name__} should define __call__")
 
 
+def check_initializer(name: str, value: object) -> None:
+    """Raise ``TypeError`` unless ``value`` is an initializer."""
+    if not isinstance(value, Initializer):
+        raise TypeError(f"{name} should be an Initializer such as HeNormal(), got {value!r}")
+
+
 class Constant(Initializer):
     """The same value everywhere.
 

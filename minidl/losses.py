@@ -52,6 +52,8 @@ class SoftmaxCrossEntropy(Loss):
                 f" {output_shape} a sample: end it with Dense(classes)"
             )
         classes = output_shape[0]
+        if not len(target):
+            raise ValueError("there are no targets: give one for each input")
         if target.ndim == 2 and target.shape[1] == 1:
             raise ValueError(
                 f"targets of shape {target.shape} look like a column of labels: pass"
@@ -68,6 +70,8 @@ class SoftmaxCrossEntropy(Loss):
     def __call__(self, output: Array, target: Array) -> tuple[float, Array]:
         """Return the loss of logits (N, classes) against checked targets."""
         samples = len(output)
+        if len(target) != samples:
+            raise ValueError(f"got {samples} outputs and {len(target)} targets: one each is needed")
         logs = log_softmax(output)
         gradient = np.exp(logs)
         if target.ndim == 1:
@@ -137,6 +141,10 @@ class MeanSquaredError(Loss):
 
     def __call__(self, output: Array, target: Array) -> tuple[float, Array]:
         """Return the loss of outputs against targets of the same shape."""
+        if target.shape != output.shape:
+            raise ValueError(
+                f"targets should have the output's shape {output.shape}, got {target.shape}"
+            )
         wanted = target.astype(output.dtype) / 255 if target.dtype == np.uint8 else target
         difference = output - wanted.astype(output.dtype, copy=False)
         value = float(np.square(difference).mean(dtype=np.float64))

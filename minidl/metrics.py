@@ -73,5 +73,5 @@ def confusion_matrix(output: Array, target: Array) -> Array:
         raise ValueError(
             f"labels should lie between 0 and {classes - 1}, got {labels.min()} to {labels.max()}"
         )
-    pairs = labels * classes + output.argmax(axis=-1)
+    pairs = labels.astype(np.int64) * classes + output.argmax(axis=-1)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from minidl.checks import not_negative, share
+from minidl.checks import not_negative, positive, share
 from minidl.record import Record
 from minidl.schedules import Schedule, as_schedule
 from minidl.types import Array, Arrays
@@ -41,7 +41,8 @@ class Optimizer(Record):
     """Whether each element changes by itself, so that an array may be updated in pieces."""
 
     def __post_init__(self) -> None:
-        as_schedule(self.lr)  # raises on a rate that is none
+        if not isinstance(self.lr, Schedule):
+            positive("lr", self.lr)
         self.__dict__["_state"] = OptimizerState()
 
     @property
@@ -68,6 +69,8 @@ class Optimizer(Record):
         self.state.steps += 1
         for path, grad in grads.items():
             array = arrays[path]
+            if grad.shape != array.shape:
+                raise ValueError(f"{path} has shape {array.shape}, got a gradient of {grad.shape}")
             kept = self.state.slots.setdefault(path, {})
             for name in self.slots:
                 kept.setdefault(name, np.zeros_like(array))

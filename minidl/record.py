@@ -66,8 +66,8 @@ class Record:
             except TypeError as error:
                 raise TypeError(f"{type(self).__name__}{self.__signature__}: {error}") from None
             bound.apply_defaults()
-            for name, value in bound.arguments.items():  # np.int64(3) is 3, so that it can be saved
-                self.__dict__[name] = value.item() if isinstance(value, np.generic) else value
+            for name, value in bound.arguments.items():
+                self.__dict__[name] = _plain(value)
             self.__post_init__()
 
     def __post_init__(self) -> None:
@@ -86,6 +86,9 @@ class Record:
             f"{type(self).__name__} is frozen: build another with .replace({name}=...)"
         )
 
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name} stays")
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.fields() == other.fields()
 
@@ -95,3 +98,12 @@ class Record:
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self.fields().items())
         return f"{type(self).__name__}({inside})"
+
+
+def _plain(value: Any) -> Any:
+    """Return a field as plain data: NumPy's scalars as Python's, arrays and lists as tuples."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if type(value) in (list, tuple):
+        return tuple(_plain(one) for one in value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from minidl.graph import Graph, Node
+from minidl.graph import Graph
 from minidl.types import Shape
+from minidl.wiring import Node
 
 HEADER = ("layer", "module", "output shape", "parameters", "FLOPs")
 

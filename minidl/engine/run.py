@@ -12,7 +12,7 @@ from minidl.kernels.softmax import softmax
 from minidl.losses import Loss
 from minidl.module import Context, Run
 from minidl.shapes import ShapeError
-from minidl.types import Array, Shape
+from minidl.types import Array, Arrays, Shape
 
 
 def enter(graph: Graph, xs: tuple[Any, ...]) -> tuple[Array, ...]:
@@ -21,12 +21,23 @@ def enter(graph: Graph, xs: tuple[Any, ...]) -> tuple[Array, ...]:
     ``uint8`` becomes floats from 0 to 1, floats take the graph's type. Raises ``ShapeError`` or
     ``TypeError`` where an input does not fit.
     """
+    return tuple(_scaled(x, graph.dtype) for x in fit_inputs(graph, xs))
+
+
+def fit_inputs(graph: Graph, xs: tuple[Any, ...]) -> list[Array]:
+    """Return the inputs of a batch as (N, ...) each; ``ShapeError`` where they do not fit."""
     shapes = input_shapes(graph)
     if len(xs) != len(shapes):
         raise ShapeError(f"the model reads {len(shapes)} input(s), got {len(xs)}")
-    return tuple(
-        _scaled(fit_input(np.asarray(x), shape), graph.dtype) for x, shape in zip(xs, shapes)
-    )
+    arrays = [fit_input(np.asarray(x), shape) for x, shape in zip(xs, shapes)]
+    lengths = [len(array) for array in arrays]
+    if len(set(lengths)) > 1:
+        raise ShapeError(
+            f"the inputs have {' and '.join(map(str, lengths))} samples: each needs as many"
+        )
+    if not lengths[0]:
+        raise ShapeError("there is nothing to run on: the inputs are empty")
+    return arrays
 
 
 def input_shapes(graph: Graph) -> list[Shape]:
@@ -54,7 +65,7 @@ def fit_input(x: Array, shape: Shape) -> Array:
 
 def _scaled(x: Array, dtype: np.dtype[Any]) -> Array:
     if x.dtype == np.uint8:
-        scaled: Array = np.multiply(x, dtype.type(1 / 255), dtype=dtype)
+        scaled: Array = np.divide(x, dtype.type(255), dtype=dtype)
         return scaled
     if not np.issubdtype(x.dtype, np.floating):
         raise TypeError(
@@ -67,9 +78,7 @@ def _scaled(x: Array, dtype: np.dtype[Any]) -> Array:
 def predict(graph: Graph, xs: tuple[Any, ...], batch_size: int, probabilities: bool) -> Array:
     """Return the graph's outputs in evaluation, batch by batch."""
     integer("batch_size", batch_size, low=1)
-    arrays = [fit_input(np.asarray(x), shape) for x, shape in zip(xs, input_shapes(graph))]
-    if not arrays or len(arrays[0]) == 0:
-        raise ValueError("there is nothing to predict: the inputs are empty")
+    arrays = fit_inputs(graph, xs)
     parts = []
     for start in range(0, len(arrays[0]), batch_size):
         batch = enter(graph, tuple(x[start : start + batch_size] for x in arrays))
@@ -87,10 +96,17 @@ def gradients(
     ctx = Context(train=True, wanted=frozenset(graph.trainable), run=run)
     output, pullback = graph.forward(graph.arrays, *inputs, ctx=ctx)
     target = loss.check(np.asarray(target), output.shape[1:])
-    if len(target) != len(output):
-        raise ValueError(f"got {len(output)} inputs and {len(target)} targets: one each is needed")
     value, dy = loss(output, target)
     found = pullback(dy)[1] if pullback else {}
     for path, update in run.updates.items():
         graph.arrays[path] = update
-    return value, output, {path: found[path] for path in graph.arrays if path in found}
+    return (
+        value,
+        output,
+        {path: _found(path, graph, found) for path in graph.arrays if path in ctx.wanted},
+    )
+
+
+def _found(path: str, graph: Graph, found: Arrays) -> Array:
+    """Return the gradient of an array; zeros where the output does not depend on it."""
+    return found[path] if path in found else np.zeros_like(graph.arrays[path])

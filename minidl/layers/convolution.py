@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minidl.checks import integer
-from minidl.initializers import Constant, HeUniform, Initializer
+from minidl.initializers import Constant, HeUniform, Initializer, check_initializer
 from minidl.kernels import conv
 from minidl.kernels.norm import column_sums
 from minidl.module import Context, Module, ParameterSpec
@@ -53,6 +53,8 @@ class Conv2d(Module):
         pair(self.stride, "stride")
         pair(self.dilation, "dilation")
         check_padding(self.padding)
+        check_initializer("weight_init", self.weight_init)
+        check_initializer("bias_init", self.bias_init)
 
     def window(self, shape: Shape) -> Window:
         """Return the geometry on images of ``shape`` (H, W, C)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minidl.checks import integer
-from minidl.initializers import Constant, HeUniform, Initializer
+from minidl.initializers import Constant, HeUniform, Initializer, check_initializer
 from minidl.kernels import dense
 from minidl.kernels.norm import column_sums
 from minidl.module import Context, Module, ParameterSpec
@@ -39,6 +39,8 @@ class Dense(Module):
 
     def __post_init__(self) -> None:
         integer("units", self.units, low=1)
+        check_initializer("weight_init", self.weight_init)
+        check_initializer("bias_init", self.bias_init)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return (units,); raises ``ShapeError`` where the input is no vector."""

@@ -22,6 +22,7 @@ class Add(Module):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Return the common shape; raises ``ShapeError`` where there is none."""
+        _check_several("Add", shapes)
         if len(set(shapes)) > 1:
             raise ShapeError(
                 f"Add takes inputs of one shape, got {_listed(shapes)}: a 1x1 Conv2d can match"
@@ -31,7 +32,7 @@ class Add(Module):
 
     def forward(self, params: Arrays, *xs: Array, ctx: Context) -> tuple[Array, Pullback | None]:
         """Return the sum and its pullback."""
-        y = xs[0] + xs[1] if len(xs) > 1 else xs[0].copy()
+        y = xs[0] + xs[1]
         for x in xs[2:]:
             y += x
 
@@ -54,6 +55,7 @@ class Concatenate(Module):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Return the shape with the channels added up; raises ``ShapeError`` on other sizes."""
+        _check_several("Concatenate", shapes)
         if len({shape[:-1] for shape in shapes}) > 1:
             raise ShapeError(
                 f"Concatenate takes inputs that differ in channels alone, got {_listed(shapes)}"
@@ -69,6 +71,11 @@ class Concatenate(Module):
             return tuple(part if k in ctx.wanted else None for k, part in enumerate(parts)), {}
 
         return np.concatenate(xs, axis=-1), pullback if ctx.wanted else None
+
+
+def _check_several(kind: str, shapes: tuple[Shape, ...]) -> None:
+    if len(shapes) < 2:
+        raise ShapeError(f"{kind} joins two or more inputs, got {len(shapes)}: name them all")
 
 
 def _listed(shapes: tuple[Shape, ...]) -> str:

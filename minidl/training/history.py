@@ -16,8 +16,8 @@ class History:
     """What training measured: a row an epoch, read as columns.
 
     ``loss`` and the metrics are means over the epoch's training batches, taken while the weights
-    still changed; those with ``val_`` are measured after it. ``lr`` is the last rate, ``seconds``
-    the time of training and ``val_seconds`` that of validation.
+    still changed; those with ``val_`` are measured after it. ``lr`` is the rate at the
+    epoch's start, ``seconds`` the time of its training steps.
 
     >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
     >>> history["loss"]
@@ -52,17 +52,18 @@ class History:
 
 
 def describe(row: Row) -> str:
-    """Return a row as one line of text.
+    """Return a row as one line of text, narrower than 80 columns.
 
-    >>> describe({"epoch": 2, "loss": 0.25, "accuracy": 0.9, "images_per_second": 5000.0})
-    'epoch 2  loss 0.2500  accuracy 0.9000  5,000 images/s'
+    >>> describe({"epoch": 2, "loss": 0.25, "val_loss": 0.3, "images_per_second": 5000.0})
+    'epoch 2  loss 0.2500 (val 0.3000)  5,000 img/s'
     """
-    parts = []
+    quiet = ("epoch", "lr", "seconds", "images_per_second")
+    parts = [f"epoch {row['epoch']:.0f}"] if "epoch" in row else []
     for name, value in row.items():
-        if name == "epoch":
-            parts.append(f"epoch {value:.0f}")
-        elif name == "images_per_second":
-            parts.append(f"{value:,.0f} images/s")
-        elif name not in ("lr", "seconds", "val_seconds"):
-            parts.append(f"{name} {value:.4f}")
+        if name in quiet or name.startswith("val_"):
+            continue
+        held = f" (val {row[f'val_{name}']:.4f})" if f"val_{name}" in row else ""
+        parts.append(f"{name} {value:.4f}{held}")
+    if "images_per_second" in row:
+        parts.append(f"{row['images_per_second']:,.0f} img/s")
     return "  ".join(parts)
