@@ -101,9 +101,7 @@ class Record:
 
 
 def _plain(value: Any) -> Any:
-    """Return a field as plain data: NumPy's scalars as Python's, arrays and lists as tuples."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
+    """Return a field as plain data: NumPy's scalars as Python's, lists as tuples."""
     if type(value) in (list, tuple):
         return tuple(_plain(one) for one in value)
     return value.item() if isinstance(value, np.generic) else value

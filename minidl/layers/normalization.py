@@ -101,6 +101,9 @@ class Normalize(Module):
     sample_local = True
 
     def __post_init__(self) -> None:
+        for name, value in self.fields().items():
+            if isinstance(value, np.ndarray):
+                self.__dict__[name] = tuple(value.ravel().tolist())  # so that a file can hold it
         if not np.all(np.isfinite(self.mean)):
             raise ValueError(f"mean should be finite, got {self.mean!r}")
         if not (np.all(np.isfinite(self.deviation)) and np.all(np.asarray(self.deviation) > 0)):

@@ -1,0 +1,107 @@
+"""What the commands' arguments have in common: how mistakes are told, numbers, shared options."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""What a command's parser is added to."""
+
+Group: TypeAlias = "argparse._ActionsContainer"
+"""What an option is added to: a parser or a group of its options."""
+
+Number = TypeVar("Number", int, float)
+
+DATA: Final = ("digits", "mnist", "fashion-mnist")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises a ``ValueError`` where the arguments are wrong.
+
+    So they are told like any other mistake: in one line, not with a page of usage.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Formatter, allow_abbrev=False, **options)
+        self.color = False  # which Python 3.14 would put into the help
+
+    def error(self, message: str) -> NoReturn:
+        """Raise, with a hint where to read on."""
+        raise ValueError(f"{message} (see {self.prog} --help)")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help with room for the longest option, so that each takes one line."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, max_help_position=22, **options)
+
+
+class ShowVersion(argparse.Action):
+    """Print the version and exit; it is looked up only when asked for, which takes a while."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(nargs=0, default=argparse.SUPPRESS, **options)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Do so."""
+        from minidl.cli.output import version
+
+        print(f"minidl {version()}")
+        parser.exit()
+
+
+def _number(
+    kind: Callable[[str], Number], wanted: str, fits: Callable[[Number], bool]
+) -> Callable[[str], Number]:
+    """Return a reader of numbers that says what was wanted where it gets something else."""
+
+    def read(text: str) -> Number:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = None
+        if number is None or not fits(number):
+            raise argparse.ArgumentTypeError(f"expected {wanted}, got {text!r}")
+        return number
+
+    return read
+
+
+COUNT = _number(int, "a whole number of at least 1", lambda number: number >= 1)
+COUNT_OR_NONE = _number(int, "a whole number of at least 0", lambda number: number >= 0)
+WORKERS = _number(int, "a whole number from 1 to 1024", lambda number: 1 <= number <= 1024)
+SEED = _number(int, "a whole number from 0 to 2**64 - 1", lambda number: 0 <= number < 2**64)
+POSITIVE = _number(float, "a number above 0", lambda number: 0 < number < math.inf)
+NOT_NEGATIVE = _number(float, "a number of at least 0", lambda number: 0 <= number < math.inf)
+SHARE = _number(float, "a number of at least 0 and below 1", lambda number: 0 <= number < 1)
+
+
+def add_data(group: Group, default: str | None, otherwise: str) -> None:
+    """Add the options that choose a data set; ``otherwise`` tells the default."""
+    group.add_argument(
+        "--data",
+        metavar="NAME",
+        choices=DATA,
+        default=default,
+        help=f"digits (drawn), mnist or fashion-mnist ({otherwise})",
+    )
+    group.add_argument(
+        "--data-folder",
+        metavar="DIR",
+        help="that holds mnist/ and so on ($MINIDL_DATA or cache)",
+    )
+
+
+def add_json(group: Group) -> None:
+    """Add ``--json``."""
+    group.add_argument("--json", action="store_true", help="end with one line of JSON")

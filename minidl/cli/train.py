@@ -1,0 +1,232 @@
+"""``minidl train``: train a network, test it, and leave a run folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from minidl.cli import runs
+from minidl.cli.arguments import (
+    COUNT,
+    COUNT_OR_NONE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    SHARE,
+    WORKERS,
+    Commands,
+    Group,
+    add_data,
+    add_json,
+)
+from minidl.cli.choices import MODELS, OPTIMIZERS, SCHEDULES, build_model, build_optimizer
+from minidl.cli.output import identity, print_json, version
+from minidl.data import Dataset, batch_count, load, split
+from minidl.files import save, write_whole
+from minidl.losses import SoftmaxCrossEntropy
+from minidl.training import History, Trainer
+
+EPILOG = """\
+Over the run, 'one-cycle' rises to the rate in the first 30 % and falls to 0,
+'cosine' falls from it to 0, 'step' divides it by 10 after each third,
+'exponential' brings it to a hundredth, 'inverse-time' to a tenth.
+
+example:
+  minidl train --data mnist --model resnet --epochs 5 --out runs/mine"""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "train",
+        usage="minidl train [options]",
+        help="train a network and test it",
+        description="Train a network, test it, and leave a run folder. Defaults are in brackets.",
+        epilog=EPILOG,
+    )
+    _add_task(parser.add_argument_group("what"))
+    how = parser.add_argument_group("how")
+    _add_amount(how)
+    _add_optimization(how)
+    _add_output(parser.add_argument_group("output"))
+    parser.set_defaults(run=run)
+
+
+def _add_task(group: Group) -> None:
+    add_data(group, "digits", "digits")
+    group.add_argument(
+        "--validation",
+        metavar="SHARE",
+        type=SHARE,
+        default=0.1,
+        help="of the training set to hold out (0.1; 0: none)",
+    )
+    group.add_argument(
+        "--model",
+        metavar="NAME",
+        choices=MODELS,
+        default="lenet",
+        help="lenet, vgg, resnet or mlp (lenet)",
+    )
+
+
+def _add_amount(group: Group) -> None:
+    add = group.add_argument
+    add("--epochs", metavar="N", type=COUNT, help="passes over the images (digits: 8, others: 3)")
+    add("--batch-size", metavar="N", type=COUNT, default=64, help="images in a step (64)")
+    add("--seed", metavar="N", type=SEED, default=0, help="of first weights, order and split (0)")
+    add("--workers", metavar="N", type=WORKERS, default=1, help="threads (1)")
+
+
+def _add_optimization(group: Group) -> None:
+    add = group.add_argument
+    add("--optimizer", metavar="NAME", choices=OPTIMIZERS, default="sgd", help="sgd or adam (sgd)")
+    add("--lr", metavar="X", type=POSITIVE, help="learning rate (0.05; adam: 0.001)")
+    add(
+        "--momentum",
+        metavar="X",
+        type=SHARE,
+        default=0.9,
+        help="of sgd, or beta1 of adam (0.9)",
+    )
+    add(
+        "--weight-decay",
+        metavar="X",
+        type=NOT_NEGATIVE,
+        default=0.0,
+        help="strength of L2 regularisation (0)",
+    )
+    add(
+        "--schedule",
+        metavar="NAME",
+        choices=SCHEDULES,
+        default="one-cycle",
+        help="one-cycle, cosine, constant, step, exponential or inverse-time (one-cycle): below",
+    )
+    add(
+        "--warm-up",
+        metavar="N",
+        type=COUNT_OR_NONE,
+        default=0,
+        help="steps in which the rate rises from 0 (0)",
+    )
+
+
+def _add_output(group: Group) -> None:
+    add_json(group)
+    add = group.add_argument
+    add("--quiet", action="store_true", help="print nothing else")
+    add("--out", metavar="DIR", help="the run folder (runs/DATA-MODEL-NUMBER)")
+    add("--force", action="store_true", help="overwrite the run in DIR")
+
+
+def run(args: Namespace) -> int:
+    """Train, test, save and tell."""
+    train, test = load(args.data, args.data_folder)
+    train, held = split(train, args.validation, args.seed) if args.validation else (train, None)
+    trainer = _trainer(_complete(args), train)
+    with runs.claim(args.out, f"{args.data}-{args.model}", args.force) as folder:
+        _tell(args, _task(args, train, held, test))
+        seconds = _fit(args, trainer, train, held)
+        measured = trainer.evaluate(test)
+        found = {"test_loss": measured["loss"], "test_accuracy": measured["accuracy"]}
+        _tell(args, "test loss {test_loss:.4f}, test accuracy {test_accuracy:.4f}".format(**found))
+        spent = {"epochs": len(trainer.history), "seconds": round(seconds, 3)}
+        results = {**found, **spent, **identity(trainer.model), "out": str(folder)}
+        _leave(args, folder, trainer, train.classes, results)
+    if args.json:
+        print_json(results)
+    return 0
+
+
+def _complete(args: Namespace) -> Namespace:
+    """Fill in the defaults that depend on other arguments."""
+    if args.epochs is None:
+        args.epochs = 8 if args.data == "digits" else 3
+    if args.lr is None:
+        args.lr = OPTIMIZERS[args.optimizer]
+    return args
+
+
+def _trainer(args: Namespace, train: Dataset) -> Trainer:
+    model = build_model(args.model, train, args.seed)
+    optimizer = build_optimizer(args, args.epochs * batch_count(len(train), args.batch_size))
+    return Trainer(model, SoftmaxCrossEntropy(), optimizer, seed=args.seed, workers=args.workers)
+
+
+def _tell(args: Namespace, text: str) -> None:
+    if not args.quiet:
+        print(text, flush=True)
+
+
+def _task(args: Namespace, train: Dataset, held: Dataset | None, test: Dataset) -> str:
+    """Return, in one line, what is trained on what."""
+    validation = f", {len(held):,} to validate" if held else ""
+    return (
+        f"{args.model} on {args.data}: {len(train):,} to train{validation}, {len(test):,} to test"
+    )
+
+
+def _fit(args: Namespace, trainer: Trainer, train: Dataset, held: Dataset | None) -> float:
+    """Train and return the seconds that it took."""
+    began = time.perf_counter()
+    with np.errstate(over="ignore", invalid="ignore"):  # the Trainer tells of them, once
+        trainer.fit(
+            train,
+            validation=held,
+            epochs=args.epochs,
+            batch_size=args.batch_size,
+            progress=not args.quiet,
+        )
+    return time.perf_counter() - began
+
+
+def _leave(
+    args: Namespace,
+    folder: Path,
+    trainer: Trainer,
+    classes: tuple[str, ...],
+    results: Mapping[str, object],
+) -> None:
+    """Write the run folder and say what is in it."""
+    save(trainer.model, folder / runs.MODEL)
+    trainer.history.save(folder / runs.HISTORY)
+    drawn = _draw(args, trainer.history, folder / runs.CURVES)
+    given = {name: value for name, value in vars(args).items() if name not in ("run", "command")}
+    record = {
+        "arguments": {**given, "out": str(folder)},
+        "classes": classes,
+        "results": results,
+        "versions": {
+            "minidl": version(),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+        },
+    }
+    write_whole(folder / runs.RUN, (json.dumps(record, indent=1) + "\n").encode())
+    names = [runs.MODEL, runs.HISTORY, *drawn, runs.RUN]
+    _tell(args, f"in {folder}: {', '.join(names)}")
+
+
+def _draw(args: Namespace, history: History, path: Path) -> list[str]:
+    """Draw the curves where matplotlib is installed; return the names of the files made."""
+    from minidl import plotting
+
+    path.unlink(missing_ok=True)  # --force may have found an older run's
+    try:
+        figure = plotting.curves(history)
+    except ImportError as error:
+        _tell(args, f"no {path.name}: {error}")
+        return []
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write_whole(path, picture.getvalue())
+    return [path.name]
