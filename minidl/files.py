@@ -19,6 +19,7 @@ from minidl.types import Array
 PathLike: TypeAlias = str | os.PathLike[str]
 
 FORMAT = "minidl-1"
+STRICT = ". load_weights(path, strict=False) takes what fits"
 
 
 class WeightReport(Record):
@@ -42,6 +43,8 @@ def save(model: Graph, path: PathLike) -> None:
     """
     from safetensors.numpy import save as to_bytes
 
+    if not isinstance(model, Graph):
+        raise TypeError(f"save takes a Graph or a Sequential, got {model!r}: put it into one")
     arrays = {name: np.ascontiguousarray(array) for name, array in model.arrays.items()}
     header = {"format": FORMAT, "architecture": architecture.to_json(model)}
     write_whole(path, to_bytes(arrays, metadata=header))
@@ -85,7 +88,7 @@ def load_weights(model: Graph, path: PathLike, strict: bool = True) -> WeightRep
     """
     arrays = _read(path)[1]
     if strict:
-        _check(_compare(model, arrays), path, "its arrays do not fit the model")
+        _check(_compare(model, arrays), path, "its arrays do not fit the model", STRICT)
     return _fill(model, arrays)
 
 
@@ -107,16 +110,14 @@ def _fill(model: Graph, arrays: dict[str, Array]) -> WeightReport:
     return report
 
 
-def _check(report: WeightReport, path: PathLike, what: str) -> None:
+def _check(report: WeightReport, path: PathLike, what: str, hint: str = "") -> None:
     wrong = [
         f"{kind} {', '.join(names)}"
         for kind, names in report.fields().items()
         if kind != "loaded" and names
     ]
     if wrong:
-        raise ValueError(
-            f"{path}: {what}: {'; '.join(wrong)}. load_weights(path, strict=False) takes what fits"
-        )
+        raise ValueError(f"{path}: {what}: {'; '.join(wrong)}{hint}")
 
 
 def _read(path: PathLike) -> tuple[dict[str, str], dict[str, Array]]:
@@ -129,7 +130,9 @@ def _read(path: PathLike) -> tuple[dict[str, str], dict[str, Array]]:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return file.metadata() or {}, arrays
-    except (SafetensorError, TypeError, ValueError) as error:
+    except TypeError as error:
+        raise ValueError(f"{path} holds arrays of a type that NumPy lacks: {error}") from None
+    except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is no whole safetensors file: {error}") from None
 
 

@@ -311,23 +311,24 @@ class Graph(Module):
         node whose arrays are all frozen runs as in evaluation: batch norm keeps and uses its
         running averages.
         """
-        paths = [path for pattern in patterns for path in self._matching(pattern)]
+        paths = self._matching(patterns)
         self.frozen.update(paths)
         return paths
 
     def unfreeze(self, *patterns: str) -> list[str]:
         """Train the arrays whose paths match again; return their paths."""
-        paths = [path for pattern in patterns for path in self._matching(pattern)]
+        paths = self._matching(patterns)
         self.frozen.difference_update(paths)
         return paths
 
-    def _matching(self, pattern: str) -> list[str]:
-        paths = [path for path in self.arrays if _matches(path, pattern)]
-        if not paths:
-            raise ValueError(
-                f"no parameter matches {pattern!r}: the paths are {', '.join(self.arrays)}"
-            )
-        return paths
+    def _matching(self, patterns: tuple[str, ...]) -> list[str]:
+        """Return the paths that match any pattern; ``ValueError`` where one matches none."""
+        for pattern in patterns or ("",):
+            if not any(_matches(path, pattern) for path in self.arrays):
+                raise ValueError(
+                    f"no parameter matches {pattern!r}: the paths are {', '.join(self.arrays)}"
+                )
+        return [path for path in self.arrays if any(_matches(path, one) for one in patterns)]
 
     def predict(self, *xs: Any, batch_size: int = 256, probabilities: bool = False) -> Array:
         """Return the outputs for inputs (N, ...), in evaluation: logits, as the model gives them.

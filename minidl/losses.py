@@ -122,7 +122,8 @@ def _checked_rows(target: Array, classes: int) -> Array:
 class MeanSquaredError(Loss):
     """The mean of ``(output - target)²`` over every value of the batch.
 
-    The target has the shape of the output. The gradient is ``2 (output - target) / values``.
+    The target has the shape of the output; images of ``uint8`` are scaled to [0, 1] as inputs are,
+    so that an autoencoder's target is its input. The gradient is ``2 (output - target) / values``.
 
     >>> MeanSquaredError()(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]]))
     (2.0, array([[0., 2.]]))

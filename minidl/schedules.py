@@ -124,7 +124,7 @@ class OneCycle(_FromRate):
     """Up from ``rate / start`` to ``rate``, then down to ``rate / end``, each along half a cosine.
 
     ``rise`` is the share of steps that go up (Smith and Topin 2019, *Super-convergence*; the cosine
-    form is PyTorch's).
+    form is PyTorch's, where ``end`` is ``div_factor · final_div_factor``).
 
     >>> OneCycle(1.0, rise=0.25).value(25, 101)
     1.0

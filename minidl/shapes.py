@@ -119,7 +119,11 @@ def check_padding(padding: Padding) -> None:
 def _explicit(padding: int | Pair | tuple[Pair, Pair]) -> tuple[Pair, Pair]:
     """Return numeric padding as (before, after) for each axis."""
     if isinstance(padding, tuple) and any(isinstance(one, tuple) for one in padding):
-        rows, columns = padding if len(padding) == 2 else ((-1, -1), (-1, -1))
+        if len(padding) != 2:
+            raise ValueError(
+                f"padding should be a number, a pair or a pair of pairs, got {padding!r}"
+            )
+        rows, columns = padding
         return pair(rows, "padding (rows)", 0), pair(columns, "padding (columns)", 0)
     above, left = pair(padding, "padding", 0)  # type: ignore[arg-type]
     return (above, above), (left, left)

@@ -132,7 +132,7 @@ def test_train_prints_what_it_does_and_leaves_a_run(run: Run, tmp_path: Path) ->
     assert re.fullmatch(r"test loss \d\.\d{4}, test accuracy \d\.\d{4}", lines[3])
     assert lines[4 if CURVES else 5 :] == [f"in {Path('runs', 'mnist-mlp-1')}: {', '.join(files)}"]
     assert {path.name for path in (tmp_path / "runs" / "mnist-mlp-1").iterdir()} == set(files)
-    assert all(len(line) <= 80 for line in lines if not line.startswith("epoch"))
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_run_folder_tells_the_run(run: Run) -> None:

@@ -244,9 +244,8 @@ def test_freezing_matches_nodes_and_paths() -> None:
     assert model.freeze("conv*") == ["conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias"]
     assert model.trainable == {"head.weight", "head.bias"}
     assert model.unfreeze("conv2", "*.bias") == [
-        "conv2.weight",
-        "conv2.bias",
         "conv1.bias",
+        "conv2.weight",
         "conv2.bias",
         "head.bias",
     ]

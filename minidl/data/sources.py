@@ -133,7 +133,8 @@ def _find(folder: Path, name: str) -> list[Path]:
         raise FileNotFoundError(
             f"the dataset {name!r} needs {', '.join(missing)} (or without .gz) in "
             f"{folder}: put them there, or let the environment variable MINIDL_DATA or the "
-            f"argument folder name the folder that holds {name}/; 'digits' needs no files"
+            f"argument folder (--data-folder) name the folder that holds {name}/; 'digits' needs "
+            "no files"
         )
     return [path for path in found if path is not None]
 

@@ -91,6 +91,8 @@ def gradients(
     graph: Graph, xs: tuple[Any, ...], target: Any, loss: Loss, seed: int, step: int
 ) -> tuple[float, Array, dict[str, Array]]:
     """Return the loss, the outputs and the gradients of a batch; apply the buffers' updates."""
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss should be a Loss such as SoftmaxCrossEntropy(), got {loss!r}")
     inputs = enter(graph, xs)
     run = Run(seed=seed, step=step, frozen=frozenset(graph.frozen))
     ctx = Context(train=True, wanted=frozenset(graph.trainable), run=run)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from typing import TypeAlias
+
+import numpy as np
 
 from minidl.checks import integer
 from minidl.data.dataset import Data, Dataset, as_dataset
@@ -117,17 +120,17 @@ class Trainer:
         state.total = state.steps + epochs * steps
         listeners += [ProgressBar()] if progress else []
         self.stopped = None
-        try:
-            with blas_threads(self.workers):
+        with ExitStack() as stack:
+            for listener in reversed(listeners):  # all of them, even where one raises
+                stack.callback(listener.on_fit_end, FitEnd(self))
+            # What overflows shows in the loss, which is looked at after every step.
+            with blas_threads(self.workers), np.errstate(over="ignore", invalid="ignore"):
                 self._tell(
                     Callback.on_fit_start, listeners, FitStart(self, epochs, steps, len(data))
                 )
                 for _ in range(epochs):
                     if self.stopped is None:
                         self._epoch(data, held, batch_size, listeners)
-        finally:
-            for listener in listeners:
-                listener.on_fit_end(FitEnd(self))
         return self.history
 
     def evaluate(self, data: Data, *, batch_size: int = 256) -> Row:
