@@ -1,6 +1,10 @@
-"""Train a small residual network on Fashion-MNIST to 92 % and more in eight epochs.
+"""Train a small residual network on Fashion-MNIST to 92 % in six epochs.
 
-python examples/fashion_resnet.py --workers 2
+python examples/fashion_resnet.py
+
+Fashion-MNIST is read from the folder that MINIDL_DATA names. The network and the numbers below were
+chosen by the accuracy on a held-out tenth of the training set. Measured: 92.37 and 92.07 % of the
+test set with seeds 0 and 1; 178 and 167 s, each on one core of a shared four-core machine.
 """
 
 from __future__ import annotations

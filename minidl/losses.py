@@ -122,8 +122,9 @@ def _checked_rows(target: Array, classes: int) -> Array:
 class MeanSquaredError(Loss):
     """The mean of ``(output - target)²`` over every value of the batch.
 
-    The target has the shape of the output; images of ``uint8`` are scaled to [0, 1] as inputs are,
-    so that an autoencoder's target is its input. The gradient is ``2 (output - target) / values``.
+    The target has the shape of the output and is taken as it is: an autoencoder of ``uint8``
+    images, which a model scales to [0, 1], gets ``images / 255`` as its target. The gradient is
+    ``2 (output - target) / values``.
 
     >>> MeanSquaredError()(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]]))
     (2.0, array([[0., 2.]]))
@@ -146,8 +147,7 @@ class MeanSquaredError(Loss):
             raise ValueError(
                 f"targets should have the output's shape {output.shape}, got {target.shape}"
             )
-        wanted = target.astype(output.dtype) / 255 if target.dtype == np.uint8 else target
-        difference = output - wanted.astype(output.dtype, copy=False)
+        difference = output - target.astype(output.dtype, copy=False)
         value = float(np.square(difference).mean(dtype=np.float64))
         difference *= 2 / difference.size
         return value, difference
