@@ -61,7 +61,11 @@ def append(graph: Graph, module: Module, *reads: str) -> str:
     return graph.add(f"{kind}{count}", module, *reads)
 
 
-def residual(*modules: Module, skip: Module | None = None) -> Graph:
+class Residual(Graph):
+    """What ``residual`` returns: a graph with a name of its own, residual1, residual2 ..."""
+
+
+def residual(*modules: Module, skip: Module | None = None) -> Residual:
     """Return a block that adds its input to the output of a chain of modules.
 
     ``y = chain(x) + skip(x)``, where the skip connection is the identity unless a module is given,
@@ -75,7 +79,7 @@ def residual(*modules: Module, skip: Module | None = None) -> Graph:
     """
     if not modules:
         raise ValueError("residual needs at least one module for its chain")
-    block = Graph()
+    block = Residual()
     read = "input"
     for module in modules:
         read = append(block, module, read)

@@ -90,6 +90,11 @@ class _Check:
             if spec.trainable:
                 array += 0.1 * self.rng.standard_normal(array.shape)  # away from zeros and ones
                 self.nudged[name] = array
+        if self._forward(frozenset())[1] is not None:
+            raise GradientError(
+                f"{type(module).__name__} returns a pullback where nothing is wanted: return"
+                " ``pullback if ctx.wanted else None``"
+            )
         y, pullback = self._forward(frozenset(self.nudged))
         self.weights = self.rng.standard_normal(y.shape)
         if pullback is None:

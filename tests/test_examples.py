@@ -94,7 +94,7 @@ def test_finetune(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not FASHION.is_file(), reason=f"MINIDL_DATA holds no {FASHION.name}")
+@pytest.mark.skipif(not FASHION.is_file(), reason="MINIDL_DATA holds no fashion-mnist")
 def test_fashion_resnet_in_full(tmp_path: Path) -> None:
     printed = run(tmp_path, "fashion_resnet.py")
     assert percent(printed, "test accuracy") >= 91.5

@@ -114,3 +114,15 @@ def test_evaluation_and_training_are_checked_apart() -> None:
 def test_the_same_seed_finds_the_same_error() -> None:
     errors = [dl.gradcheck(dl.Tanh(), (5,), seed=seed) for seed in (1, 1, 2)]
     assert errors[0] == errors[1] != errors[2]
+
+
+class Keeps(dl.Module):
+    """Gives a pullback whether or not anything is wanted."""
+
+    def forward(self, params: Arrays, x: Array, *, ctx: dl.Context) -> tuple[Array, Pullback]:
+        return 2 * x, lambda dy: ((2 * dy,), {})
+
+
+def test_a_pullback_that_nobody_wanted_is_found() -> None:
+    with pytest.raises(dl.GradientError, match="Keeps returns a pullback where nothing is wanted"):
+        dl.gradcheck(Keeps(), (3,))

@@ -223,8 +223,8 @@ def test_a_whole_network() -> None:
         return F.conv2d(x, weight, tensors[f"{node}.bias"], **plan)
 
     stem = conv(first(torch.tensor(x)), "conv1")
-    inner = conv(stem, "graph1.conv1", padding=1)
-    scale, shift = tensors["graph1.batchnorm1.weight"], tensors["graph1.batchnorm1.bias"]
+    inner = conv(stem, "residual1.conv1", padding=1)
+    scale, shift = tensors["residual1.batchnorm1.weight"], tensors["residual1.batchnorm1.bias"]
     inner = F.batch_norm(inner, None, None, scale, shift, training=True)
     pooled = last(F.max_pool2d(stem + torch.relu(inner), 2))
     y = pooled.reshape(5, -1) @ tensors["dense1.weight"] + tensors["dense1.bias"]
