@@ -59,8 +59,14 @@ def _known(modules: Iterable[type[Module]]) -> dict[str, type[Record]]:
     for module in modules:
         if not (isinstance(module, type) and issubclass(module, Record)):
             raise TypeError(f"modules should be classes of your own, got {module!r}")
+        if module.__name__ in {"Graph", *known} and known.get(module.__name__) is not module:
+            raise ValueError(_taken(module.__name__))
         known[module.__name__] = module
     return known
+
+
+def _taken(name: str) -> str:
+    return f"minidl has a {name!r} of its own: files tell classes by name, so rename yours"
 
 
 def _encode(value: Any) -> Any:
@@ -71,6 +77,9 @@ def _encode(value: Any) -> Any:
     if isinstance(value, Node):
         return {name: _encode(field) for name, field in value.fields().items()}
     if isinstance(value, Record):
+        name = type(value).__name__
+        if name == "Graph" or _known(()).get(name, type(value)) is not type(value):
+            raise ValueError(_taken(name))
         fields = {name: _encode(field) for name, field in value.fields().items()}
         return {"type": type(value).__name__, **fields}
     if isinstance(value, (tuple, list)):

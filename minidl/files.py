@@ -45,7 +45,7 @@ def save(model: Graph, path: PathLike) -> None:
 
     if not isinstance(model, Graph):
         raise TypeError(f"save takes a Graph or a Sequential, got {model!r}: put it into one")
-    arrays = {name: np.ascontiguousarray(array) for name, array in model.arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in model.arrays.items()}
     header = {"format": FORMAT, "architecture": architecture.to_json(model)}
     write_whole(path, to_bytes(arrays, metadata=header))
 
@@ -139,6 +139,10 @@ def _read(path: PathLike) -> tuple[dict[str, str], dict[str, Array]]:
 def write_whole(path: PathLike, data: bytes) -> None:
     """Write a file that is either the old one or the new one, whatever happens meanwhile."""
     target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"there is no folder {str(target.parent)!r} to write {target.name} to"
+        )
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{time.time_ns()}")
     try:
         with open(temporary, "xb") as file:

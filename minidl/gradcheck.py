@@ -41,7 +41,7 @@ def gradcheck(
     directions : int
         How many directions each array is nudged in.
     tolerance : float
-        The largest error allowed, relative to the larger derivative (to 1 where both are small).
+        The largest error allowed, relative to the derivatives and to the gradient's size.
 
     Raises
     ------
@@ -62,7 +62,8 @@ def gradcheck(
             direction = check.rng.standard_normal(array.shape)
             analytic = float((check.gradients[key] * direction).sum())
             numeric = check.slope(array, direction, step)
-            error = abs(analytic - numeric) / max(1.0, abs(analytic), abs(numeric))
+            scale = max(abs(analytic), abs(numeric), check.scale(key))
+            error = abs(analytic - numeric) / scale
             if not error <= tolerance:
                 raise GradientError(
                     f"{type(module).__name__}: the gradient of {_named(key)} along a random"
@@ -97,6 +98,7 @@ class _Check:
             )
         y, pullback = self._forward(frozenset(self.nudged))
         self.weights = self.rng.standard_normal(y.shape)
+        self.floor = max(1e-2 * float(np.abs(self.weights * y).sum()), 1e-30)
         if pullback is None:
             raise GradientError(f"{type(module).__name__} gave no pullback though one was wanted")
         dxs, dparams = pullback(self.weights)
@@ -122,6 +124,10 @@ class _Check:
             gradients[key] = gradient
         return gradients
 
+    def scale(self, key: int | str) -> float:
+        """Return what an error is measured by: the gradient's norm, or what rounding leaves."""
+        return max(float(np.linalg.norm(self.gradients[key])), self.floor)
+
     def slope(self, array: Array, direction: Array, step: float) -> float:
         """Return the scalar's derivative along a direction, by central difference."""
         start = array.copy()
@@ -134,7 +140,7 @@ class _Check:
 
 
 def _is_shape(shapes: Shape | Sequence[Shape]) -> bool:
-    return all(isinstance(size, int) for size in shapes)
+    return all(isinstance(size, (int, np.integer)) for size in shapes)
 
 
 def _named(key: int | str) -> str:

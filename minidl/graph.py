@@ -8,19 +8,21 @@ path, such as ``block.conv1.weight``.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minidl.arrays import ArrayMap
+from minidl.checks import integer
 from minidl.module import Context, Module, ParameterSpec, digest
+from minidl.paths import matching, under
 from minidl.shapes import ShapeError
 from minidl.types import Array, Arrays, Pullback, Shape
 from minidl.wiring import (
     Node,
     check_name,
+    check_pulled,
     check_reads,
     checked_inputs,
     checked_shapes,
@@ -85,7 +87,7 @@ class Graph(Module):
         named = isinstance(input_shape, Mapping)
         names = input_shape if isinstance(input_shape, Mapping) else inputs
         self.inputs = checked_inputs(tuple(names))
-        self.seed = seed
+        self.seed = integer("seed", seed, low=0)
         self.dtype = float_type(dtype)
         self.nodes: dict[str, Node] = {}
         self.arrays = ArrayMap()
@@ -158,15 +160,14 @@ class Graph(Module):
         if self.shapes is None:
             self._waiting.update(held)
         else:
-            self._fit(node, held)
+            self._fit(node, held, self.shapes)
         self.frozen |= frozen
         self.nodes[name] = node
         return name
 
-    def _fit(self, node: Node, held: Arrays) -> None:
+    def _fit(self, node: Node, held: Arrays, known: dict[str, Shape]) -> None:
         """Check a node's shapes and give it its arrays; where it does not fit, nothing changes."""
-        assert self.shapes is not None
-        shapes = [self.shapes[read] for read in node.reads]
+        shapes = [known[read] for read in node.reads]
         try:
             shape = node.module.output_shape(*shapes)
             specs = new_specs(node, shapes, self.specs)
@@ -174,7 +175,7 @@ class Graph(Module):
             reads = " and ".join(f"{read!r} {shape}" for read, shape in zip(node.reads, shapes))
             raise ShapeError(f"node {node.name!r} reads {reads}: {error}") from None
         arrays = {path: self._first_values(path, spec, held) for path, spec in specs.items()}
-        self.shapes[node.name] = shape
+        known[node.name] = shape
         self.specs.update(specs)
         for path, array in arrays.items():
             self.arrays.create(path, array)
@@ -253,12 +254,13 @@ class Graph(Module):
         owed = {name for index, name in enumerate(self.inputs) if index in ctx.wanted}
         pullbacks: dict[str, Pullback] = {}
         for node in self.nodes.values():
-            own = _under(node.owner, params)
+            own = under(node.owner, params)
             wanted: frozenset[int | str] = frozenset(
                 [name for name in own if f"{node.owner}.{name}" in ctx.wanted]
                 + [index for index, read in enumerate(node.reads) if read in owed]
             )
-            inner = ctx.child(node.name, node.owner, own, wanted)
+            held = {} if isinstance(node.module, Graph) else own  # its nodes decide for themselves
+            inner = ctx.child(node.name, node.owner, held, wanted)
             arrays = inner.latest(own) if node.share else own
             reads = [values[read] for read in node.reads]
             values[node.name], pullback = node.module.forward(arrays, *reads, ctx=inner)
@@ -269,26 +271,28 @@ class Graph(Module):
                 if last[read] == node.name:
                     values.pop(read, None)  # nobody reads it again
         y = values[self.output]
-        return y, (lambda dy: self._pull(dy, pullbacks)) if ctx.wanted else None
+        return y, (lambda dy: self._pull(dy, pullbacks, params)) if ctx.wanted else None
 
     def _pull(
-        self, dy: Array, pullbacks: Mapping[str, Pullback]
+        self, dy: Array, pullbacks: Mapping[str, Pullback], params: Arrays
     ) -> tuple[tuple[Array | None, ...], dict[str, Array]]:
         """Send ``dy`` back through the nodes, last first; sum where a value was read twice."""
         owed: dict[str, Array] = {self.output: dy}
         parts: dict[str, dict[str, Array]] = {}
         for node in reversed(self.nodes.values()):
             if node.name in pullbacks and node.name in owed:
-                dxs, parts[node.name] = pullbacks[node.name](owed.pop(node.name))
+                dxs, dparams = pullbacks[node.name](owed.pop(node.name))
+                check_pulled(node, len(dxs), dparams, params)
+                parts[node.name] = dparams
                 for read, dx in zip(node.reads, dxs):
                     if dx is not None:
                         owed[read] = owed[read] + dx if read in owed else dx
-        dparams: dict[str, Array] = {}
+        total: dict[str, Array] = {}
         for node in self.nodes.values():  # so that shared gradients add in node order
             for name, part in parts.get(node.name, {}).items():
                 path = f"{node.owner}.{name}"
-                dparams[path] = dparams[path] + part if path in dparams else part
-        return tuple(owed.get(name) for name in self.inputs), dparams
+                total[path] = total[path] + part if path in total else part
+        return tuple(owed.get(name) for name in self.inputs), total
 
     # Using the model
 
@@ -311,24 +315,15 @@ class Graph(Module):
         node whose arrays are all frozen runs as in evaluation: batch norm keeps and uses its
         running averages.
         """
-        paths = self._matching(patterns)
+        paths = matching(self.arrays, patterns)
         self.frozen.update(paths)
         return paths
 
     def unfreeze(self, *patterns: str) -> list[str]:
         """Train the arrays whose paths match again; return their paths."""
-        paths = self._matching(patterns)
+        paths = matching(self.arrays, patterns)
         self.frozen.difference_update(paths)
         return paths
-
-    def _matching(self, patterns: tuple[str, ...]) -> list[str]:
-        """Return the paths that match any pattern; ``ValueError`` where one matches none."""
-        for pattern in patterns or ("",):
-            if not any(_matches(path, pattern) for path in self.arrays):
-                raise ValueError(
-                    f"no parameter matches {pattern!r}: the paths are {', '.join(self.arrays)}"
-                )
-        return [path for path in self.arrays if any(_matches(path, one) for one in patterns)]
 
     def predict(self, *xs: Any, batch_size: int = 256, probabilities: bool = False) -> Array:
         """Return the outputs for inputs (N, ...), in evaluation: logits, as the model gives them.
@@ -375,16 +370,3 @@ class Graph(Module):
         from minidl.summary import summarize
 
         return summarize(self)
-
-
-def _matches(path: str, pattern: str) -> bool:
-    """Whether a pattern matches a path, or a node that the path lies in."""
-    parts = path.split(".")
-    starts = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
-    return any(fnmatch.fnmatchcase(start, pattern) for start in starts)
-
-
-def _under(node: str, arrays: Arrays) -> dict[str, Array]:
-    """Return the arrays whose paths begin with a node, by the rest of the path."""
-    start = node + "."
-    return {path[len(start) :]: array for path, array in arrays.items() if path.startswith(start)}

@@ -58,20 +58,26 @@ class Accuracy(Metric):
         return float(counts[0] / counts[1])
 
 
-def confusion_matrix(output: Array, target: Array) -> Array:
+def confusion_matrix(output: Array, target: Array, classes: int | None = None) -> Array:
     """Return how often each class (row) was taken for each other (column), (classes, classes).
 
-    ``output`` is (N, classes), ``target`` (N,) labels or (N, classes) rows. Raises ``ValueError``
-    where a label lies outside the classes.
+    ``output`` comes first, as for a loss (scikit-learn has it second): (N, classes) logits, or
+    (N,) labels with ``classes`` told. ``target`` is (N,) labels or (N, classes) rows. Raises
+    ``ValueError`` where a label lies outside the classes.
 
     >>> confusion_matrix(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     array([[0, 0],
            [1, 1]])
     """
-    classes, labels = output.shape[-1], labels_of(target, output)
-    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(
-            f"labels should lie between 0 and {classes - 1}, got {labels.min()} to {labels.max()}"
-        )
-    pairs = labels.astype(np.int64) * classes + output.argmax(axis=-1)
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    count = output.shape[-1] if output.ndim == 2 else classes
+    if count is None:
+        raise ValueError("labels do not tell how many classes there are: pass classes")
+    found = output.argmax(axis=-1) if output.ndim == 2 else output
+    wanted = target.argmax(axis=-1) if target.ndim == 2 else target
+    for labels in (found, wanted):
+        if labels.size and not 0 <= labels.min() <= labels.max() < count:
+            raise ValueError(
+                f"labels should lie between 0 and {count - 1}, got {labels.min()} to {labels.max()}"
+            )
+    pairs = wanted.astype(np.int64) * count + found.astype(np.int64)
+    return np.bincount(pairs, minlength=count * count).reshape(count, count)

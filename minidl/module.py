@@ -51,7 +51,7 @@ class Context:
         wanted, ``forward`` returns None as its pullback and keeps nothing.
     """
 
-    __slots__ = ("_owner", "_path", "_run", "train", "wanted")
+    __slots__ = ("_draws", "_owner", "_path", "_run", "train", "wanted")
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Context:
     ) -> None:
         self.train, self.wanted = train, wanted
         self._run, self._path, self._owner = run or Run(), path, owner
+        self._draws = 0
 
     def child(self, name: str, owner: str, arrays: Arrays, wanted: frozenset[int | str]) -> Context:
         """Return the context of a node inside: its place, its parameters' owner, what it owes.
@@ -78,15 +79,17 @@ class Context:
     def random(self, shape: Shape) -> Array:
         """Return uniform float32 numbers in [0, 1) for a batch of ``shape`` (N, ...).
 
-        They depend on the seed, the step, the node and each sample's place in the batch, and on
-        nothing else: not on how the batch is cut, nor on how often forward is repeated. The
-        generator is counter-based (Salmon et al. 2011, *Parallel random numbers: as easy as 1, 2,
-        3*), so a sample's numbers are found by counting, not by drawing those before it.
+        They depend on the seed, the step, the node, which draw of the forward pass it is, and each
+        sample's place in the batch, and on nothing else: not on how the batch is cut, nor on how
+        often forward is repeated. The generator is counter-based (Salmon et al. 2011, *Parallel
+        random numbers: as easy as 1, 2, 3*), so a sample's numbers are found by counting, not by
+        drawing those before it.
         """
         samples, size = shape[0], int(np.prod(shape[1:]))
         counts = -(-size // 8)  # one count of Philox gives 4 x 64 bits, which is 8 x 32
         run = self._run
-        key = digest("random", run.seed, run.step, self._path)
+        key = digest("random", run.seed, run.step, self._path, self._draws)
+        self._draws += 1
         generator = np.random.Philox(key=key, counter=run.first * counts)
         bits = generator.random_raw(samples * counts * 4).view(np.uint32)
         numbers = bits.reshape(samples, counts * 8)[:, :size] >> 8  # 24 bits fit a float32

@@ -20,11 +20,12 @@ from minidl.types import Array, Arrays
 class OptimizerState:
     """What an optimizer remembers: how many steps it took, and each array's slots by path.
 
-    ``total`` is the number of steps that its schedule is stretched over; ``Trainer.fit`` sets it.
+    ``total`` is the number of steps that its schedule is stretched over, from step ``start`` on;
+    ``Trainer.fit`` sets both.
     """
 
     def __init__(self) -> None:
-        self.steps = 0
+        self.steps = self.start = 0
         self.total: int | None = None
         self.slots: dict[str, dict[str, Array]] = {}
 
@@ -61,7 +62,9 @@ class Optimizer(Record):
                 f"{self.lr} needs to know the number of steps: set optimizer.state.total (fit does"
                 " so itself)"
             )
-        return as_schedule(self.lr).value(self.state.steps, self.state.total or 0)
+        return as_schedule(self.lr).value(
+            self.state.steps - self.state.start, self.state.total or 0
+        )
 
     def step(self, arrays: Arrays, grads: Arrays) -> None:
         """Change every array that has a gradient, in place; others stay."""
@@ -73,7 +76,8 @@ class Optimizer(Record):
                 raise ValueError(f"{path} has shape {array.shape}, got a gradient of {grad.shape}")
             kept = self.state.slots.setdefault(path, {})
             for name in self.slots:
-                kept.setdefault(name, np.zeros_like(array))
+                if name not in kept:
+                    kept[name] = np.zeros_like(array)
             self.update(array, grad, kept, rate, self.state.steps)
 
     def update(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from minidl.training.history import History
 
-_NOT_MEASURED: Final = ("epoch", "lr", "seconds", "val_seconds", "images_per_second")
+_NOT_MEASURED: Final = ("epoch", "lr", "seconds", "images_per_second")
 
 
 def curves(history: History) -> Figure:

@@ -139,6 +139,11 @@ def _same(size: int, kernel: int, stride: int, dilation: int) -> Pair:
     return total // 2, total - total // 2
 
 
+def _least(span: int, pads: Pair) -> int:
+    """Return the smallest axis that a window fits on."""
+    return max(1, span - sum(pads))
+
+
 def window(shape: Shape, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Window:
     """Return the window of a module on images of ``shape``, which is ``(H, W, C)``.
 
@@ -161,7 +166,7 @@ def window(shape: Shape, kernel: Pair, stride: Pair, dilation: Pair, padding: Pa
         spans = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation))
         raise ShapeError(
             f"a window of {spans[0]}x{spans[1]} is larger than its input of {size[0]}x{size[1]}"
-            f" with padding {padding!r}: at least {spans[0]}x{spans[1]} would fit, or"
-            " padding='same', or a smaller kernel"
+            f" with padding {padding!r}: a smaller kernel would fit, or padding='same', or images"
+            f" of at least {_least(spans[0], pads[0])}x{_least(spans[1], pads[1])}"
         )
     return fitted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from minidl.graph import Graph
 from minidl.types import Shape
 from minidl.wiring import Node
@@ -34,7 +36,7 @@ def _rows(graph: Graph, shapes: list[Shape], indent: str) -> list[tuple[str, ...
     def visit(node: Node, reads: list[Shape]) -> None:
         module = node.module
         specs = module.parameters(*reads).values()
-        count = sum(_size(spec.shape) for spec in specs if spec.trainable)
+        count = sum(math.prod(spec.shape) for spec in specs if spec.trainable)
         owned = f"{count:,}" if node.share is None else f"= {node.share}"
         rows.append(
             (
@@ -50,13 +52,6 @@ def _rows(graph: Graph, shapes: list[Shape], indent: str) -> list[tuple[str, ...
 
     graph.walk(shapes, visit)
     return rows
-
-
-def _size(shape: Shape) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:

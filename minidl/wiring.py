@@ -11,7 +11,7 @@ from minidl.checks import integer
 from minidl.module import Module, ParameterSpec
 from minidl.record import Record
 from minidl.shapes import ShapeError
-from minidl.types import Shape
+from minidl.types import Arrays, Shape
 
 
 class Node(Record):
@@ -52,7 +52,7 @@ def checked_shapes(shapes: Mapping[str, Shape], inputs: Sequence[str]) -> dict[s
     if set(shapes) != set(inputs):
         raise ValueError(f"inputs {', '.join(inputs)} need a shape each: pass a mapping")
     for name, shape in shapes.items():
-        if not isinstance(shape, tuple):
+        if not isinstance(shape, (tuple, list)):
             raise ValueError(f"the shape of {name!r} should be a tuple, got {shape!r}")
         for size in shape:
             integer(f"each size in the shape {shape} of {name!r}", size, low=1)
@@ -114,8 +114,24 @@ def new_specs(
     return {}
 
 
+def check_pulled(node: Node, dxs: int, dparams: Arrays, params: Arrays) -> None:
+    """Raise ``ValueError`` where a pullback returns gradients of something else than asked for."""
+    kind = type(node.module).__name__
+    if dxs != len(node.reads):
+        raise ValueError(
+            f"node {node.name!r}: the pullback of {kind} should return a gradient, or None, for"
+            f" each of {len(node.reads)} input(s), got {dxs}"
+        )
+    unknown = [name for name in dparams if f"{node.owner}.{name}" not in params]
+    if unknown:
+        raise ValueError(
+            f"node {node.name!r}: the pullback of {kind} returns a gradient of"
+            f" {', '.join(unknown)}, which is no parameter of it"
+        )
+
+
 def float_type(dtype: str) -> np.dtype[Any]:
     """Return the type of a graph's arrays."""
-    if np.dtype(dtype) not in (np.float32, np.float64):
+    if dtype is None or np.dtype(dtype) not in (np.float32, np.float64):
         raise ValueError(f"dtype should be 'float32' or 'float64', got {dtype!r}")
     return np.dtype(dtype)

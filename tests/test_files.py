@@ -354,7 +354,9 @@ def test_saving_over_a_file_replaces_it(path: Path) -> None:
 
 
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="No such file or directory"):
+    with pytest.raises(
+        FileNotFoundError, match=r"there is no folder '.*nowhere' to write model.safetensors to"
+    ):
         dl.save(small(), tmp_path / "nowhere" / "model.safetensors")
 
 
@@ -367,3 +369,30 @@ def test_permissions_follow_the_umask(path: Path, umask: int, mode: int) -> None
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == mode
+
+
+class Offset(dl.Module):
+    """y = x + offset, one number."""
+
+    def parameters(self, shape: Shape) -> dict[str, dl.ParameterSpec]:
+        return {"offset": dl.ParameterSpec((), dl.initializers.Constant(0.5))}
+
+    def forward(
+        self, params: Arrays, x: Array, *, ctx: dl.Context
+    ) -> tuple[Array, Pullback | None]:
+        return x + params["offset"], None
+
+
+def test_a_parameter_of_one_number(path: Path) -> None:
+    dl.save(dl.Sequential([Offset()], (3,)), path)
+    assert dl.load(path, modules=[Offset]).arrays["offset1.offset"].shape == ()
+
+
+def test_a_module_named_like_a_built_in_one(path: Path) -> None:
+    """A file tells classes by their names alone."""
+    own = type("ReLU", (Offset,), {})
+    with pytest.raises(ValueError, match=r"minidl has a 'ReLU' of its own.*rename yours"):
+        dl.save(dl.Sequential([own()], (3,)), path)
+    dl.save(dl.Sequential([dl.ReLU()], (3,)), path)
+    with pytest.raises(ValueError, match=r"minidl has a 'ReLU' of its own.*rename yours"):
+        dl.load(path, modules=[own])

@@ -105,7 +105,8 @@ SHAPE_MISTAKES = {
     "kernel larger than its input": (
         add(("conv", dl.Conv2d(4, 9))),
         "node 'conv' reads 'input' (8, 8, 3): a window of 9x9 is larger than its input of 8x8 with"
-        " padding 'valid': at least 9x9 would fit, or padding='same', or a smaller kernel",
+        " padding 'valid': a smaller kernel would fit, or padding='same', or images of"
+        " at least 9x9",
     ),
     "dilated kernel larger than its input": (
         add(("conv", dl.Conv2d(4, (3, 5), dilation=2))),
@@ -420,3 +421,63 @@ def test_a_graph_without_shapes_fits_inputs_of_any_size() -> None:
     for shape in ((4, 4, 3), (7, 5, 3)):
         assert block.output_shape(shape) == shape
         assert set(block.parameters(shape)) == {"conv1.weight", "conv1.bias"}
+
+
+def test_padding_counts_in_what_would_fit() -> None:
+    with pytest.raises(dl.ShapeError, match="or images of at least 3x3"):
+        dl.Sequential([dl.Conv2d(1, 5, padding=1)], (2, 2, 1))
+
+
+def test_a_seed_is_a_whole_number() -> None:
+    assert dl.Graph((3,), seed=int(np.int64(3))).seed == 3
+    with pytest.raises(TypeError, match="seed must be an integer of at least 0, got None"):
+        dl.Graph((3,), seed=None)  # type: ignore[arg-type]
+
+
+def test_freezing_is_decided_node_by_node() -> None:
+    """A frozen graph that is nested drops as the same nodes do outside."""
+    layers = [dl.Dense(50), dl.Dropout(0.5)]
+    x, y = np.ones((2, 3)), np.zeros((2, 50))
+    for modules in (layers, [dl.Sequential(layers)]):
+        model = dl.Sequential(modules, (3,))
+        model.freeze("*")
+        _, output, _ = model.gradients(x, y, dl.MeanSquaredError())
+        assert (output == 0).mean() > 0.2
+
+
+class Misnamed(dl.Module):
+    """Its pullback returns what ``returned`` says."""
+
+    returned: str = "one gradient"
+
+    def parameters(self, shape: tuple[int, ...]) -> dict[str, dl.ParameterSpec]:
+        return {"scale": dl.ParameterSpec((), dl.initializers.Constant(1.0))}
+
+    def forward(self, params: Any, x: Array, *, ctx: dl.Context) -> Any:
+        name = "scale" if self.returned == "no dx" else "sacle"
+        return x, lambda dy: ((dy,)[: self.returned != "no dx"], {name: dy.sum()})
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ("one gradient", "node 'odd': the pullback of Misnamed returns a gradient of sacle, which"),
+        ("no dx", r"node 'odd': the pullback of Misnamed should return .* of 1 input\(s\), got 0"),
+    ],
+)
+def test_pullbacks_return_what_was_asked_for(returned: str, message: str) -> None:
+    model = dl.Sequential({"odd": Misnamed(returned)}, (3,))
+    with pytest.raises(ValueError, match=message):
+        model.gradients(np.ones((2, 3)), np.ones((2, 3)), dl.MeanSquaredError())
+
+
+def test_signatures_of_graphs_are_their_own() -> None:
+    import inspect
+
+    assert list(inspect.signature(dl.Graph).parameters) == [
+        "input_shape",
+        "inputs",
+        "seed",
+        "dtype",
+    ]
+    assert list(inspect.signature(dl.Sequential).parameters)[:2] == ["modules", "input_shape"]

@@ -21,6 +21,7 @@ ORDER = [
     *("schedules", "optim"),
     *(
         "arrays",
+        "paths",
         "wiring",
         "graph",
         "builders",

@@ -121,3 +121,10 @@ def test_normalize_takes_its_numbers_from_anything(numbers: Any) -> None:
     module = dl.Normalize(mean=numbers)
     assert module == dl.Normalize((0.1, 0.2))
     assert hash(module) == hash(dl.Normalize((0.1, 0.2)))
+
+
+def test_float32_sums_of_many_pixels() -> None:
+    """Adding 0.1 a million times in float32, one after the other, ends at 0.10099."""
+    x = np.full((1, 1024, 1024, 3), 0.1, np.float32)
+    means = dl.GlobalAvgPool2d().forward({}, x, ctx=dl.Context())[0]
+    np.testing.assert_allclose(means, 0.1, rtol=1e-5)

@@ -495,3 +495,66 @@ def test_rows_of_probabilities_train() -> None:
     trainer = trainer_of(linear(), seed=0)
     history = trainer.fit((x, soft), validation=0.2, epochs=20, batch_size=16, progress=False)
     assert history["val_accuracy"][-1] > 0.9
+
+
+def regression() -> tuple[dl.Trainer, dl.SGD]:
+    optimizer = dl.SGD(dl.schedules.Cosine(0.1), momentum=0.9)
+    model = dl.Sequential([dl.Dense(1)], (1,))
+    return dl.Trainer(model, dl.MeanSquaredError(), optimizer), optimizer
+
+
+LINE = (np.linspace(-1, 1, 32)[:, None], np.linspace(0, 2, 32)[:, None])
+
+
+def test_an_optimizer_serves_several_trainers() -> None:
+    first, optimizer = regression()
+    first.fit(LINE, epochs=2, progress=False)
+    assert optimizer.state.steps == 0
+    second = dl.Trainer(dl.Sequential([dl.Dense(1)], (1,)), dl.MeanSquaredError(), optimizer).fit(
+        LINE, epochs=2, progress=False
+    )
+    assert second["loss"] == first.history["loss"]
+
+
+def test_a_schedule_starts_anew_with_every_fit() -> None:
+    trainer, _ = regression()
+    for _ in range(2):
+        trainer.fit(LINE, epochs=4, batch_size=32, progress=False)
+    rates = [0.1 * (1 + np.cos(np.pi * step / 4)) / 2 for step in range(4)]
+    np.testing.assert_allclose(trainer.history["lr"], rates * 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": ["accuracy"]}, "metrics should be a list of Metric objects, got"),
+        ({"metrics": dl.Accuracy()}, "metrics should be a list of Metric objects, got"),
+        ({"callbacks": [dl.Callback]}, "callbacks should be a list of Callback objects, got"),
+    ],
+)
+def test_what_is_no_metric_or_callback(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        dl.Trainer(regression()[0].model, dl.MeanSquaredError(), dl.SGD(0.1), **options)
+
+
+def test_a_model_of_two_inputs_needs_a_loop_of_its_own() -> None:
+    graph = dl.Graph({"a": (3,), "b": (3,)})
+    graph.add("sum", dl.Add(), "a", "b")
+    with pytest.raises(ValueError, match="models of one input, this one has a, b: write the loop"):
+        dl.Trainer(graph, dl.MeanSquaredError(), dl.SGD(0.1))
+
+
+def test_a_share_of_zero_holds_nothing_out() -> None:
+    trainer, _ = regression()
+    history = trainer.fit(LINE, validation=0, progress=False)
+    assert "val_loss" not in history.columns
+
+
+def test_a_last_batch_of_one_sample_leaves_the_running_averages() -> None:
+    """Its variance is none: 65 samples in batches of 64 must not halve what was learnt."""
+    x = np.random.default_rng(0).standard_normal((65, 4))
+    model = dl.Sequential([dl.BatchNorm(), dl.Dense(1)], (4,))
+    trainer = dl.Trainer(model, dl.MeanSquaredError(), dl.SGD(1e-3))
+    trainer.fit((x, x[:, :1]), epochs=60, batch_size=64, progress=False)
+    variance = model.arrays["batchnorm1.running_variance"]
+    np.testing.assert_allclose(variance, x.var(axis=0, ddof=1), rtol=0.1)

@@ -4,7 +4,7 @@ An image starts as one of the stroke skeletons of :mod:`minidl.data.skeletons`. 
 are jittered, the path is bent, stretched, slanted and turned, inked with a pen of random width,
 fitted into 20x20 pixels and centred by its mean in 28x28. Sizes and statistics follow MNIST, so
 that a network trained on nothing but these digits reads real handwriting: a LeNet-5 trained on
-9000 of them reads 96.7 % of MNIST's test images (mean of three seeds).
+9000 of them reads about 97 % of MNIST's test images.
 
 Letters: N images, K control points of a skeleton, P points on a path, B bending functions.
 Coordinates are x, y with y downwards, in units of the skeleton's box until they are fitted to

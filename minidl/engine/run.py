@@ -67,7 +67,7 @@ def _scaled(x: Array, dtype: np.dtype[Any]) -> Array:
     if x.dtype == np.uint8:
         scaled: Array = np.divide(x, dtype.type(255), dtype=dtype)
         return scaled
-    if not np.issubdtype(x.dtype, np.floating):
+    if x.dtype.kind not in "fb":
         raise TypeError(
             f"inputs should be uint8 (0 to 255) or floats, got {x.dtype}: convert them with"
             ' .astype("float32") or .astype("uint8")'

@@ -32,10 +32,10 @@ def relu_gradient(dy: Array, y: Array) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """Return 1 / (1 + exp(-x)), through tanh, which cannot overflow."""
-    y: Array = np.tanh(x * 0.5)
-    y += 1
-    y *= 0.5
+    """Return 1 / (1 + exp(-x)), from exp(-|x|), which cannot overflow."""
+    small = np.exp(-np.abs(x))
+    y: Array = np.where(x < 0, small, 1)
+    y /= 1 + small
     return y
 
 

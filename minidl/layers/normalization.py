@@ -77,8 +77,13 @@ class BatchNorm(Module):
     def _average(
         self, params: Arrays, mean: Array, variance: Array, count: int, ctx: Context
     ) -> None:
-        """Propose running averages that take this batch of ``count`` values a channel in."""
-        unbiased = variance * (count / max(1, count - 1))
+        """Propose running averages that take this batch of ``count`` values a channel in.
+
+        A single value says nothing of a variance, so it changes nothing.
+        """
+        if count == 1:
+            return
+        unbiased = variance * (count / (count - 1))
         for name, new in (("running_mean", mean), ("running_variance", unbiased)):
             old = params[name]
             ctx.update(name, old + self.momentum * (new - old))

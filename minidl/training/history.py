@@ -52,7 +52,7 @@ class History:
 
 
 def describe(row: Row) -> str:
-    """Return a row as one line of text, narrower than 80 columns.
+    """Return a row as one line of text.
 
     >>> describe({"epoch": 2, "loss": 0.25, "val_loss": 0.3, "images_per_second": 5000.0})
     'epoch 2  loss 0.2500 (val 0.3000)  5,000 img/s'

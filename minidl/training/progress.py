@@ -37,7 +37,11 @@ class ProgressBar(Callback):
     def _begin(self, epoch: int) -> tqdm[NoReturn]:
         from tqdm import tqdm
 
-        return tqdm(
+        class Bar(tqdm):  # type: ignore[type-arg]
+            disable = True  # so that one interrupted while it is made can still be closed
+            monitor_interval = 0  # no thread of its own: workers may have to be forked
+
+        return Bar(
             total=self._samples,
             desc=f"epoch {epoch}/{self._last}",
             unit=" images",

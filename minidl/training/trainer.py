@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -39,7 +39,8 @@ class Trainer:
     loss : Loss
         What is minimised; it also says what targets are valid and which metrics fit.
     optimizer : Optimizer
-        What changes the arrays.
+        What changes the arrays. The trainer takes the hyper-parameters and keeps a state of its own
+        (``trainer.optimizer.state``), so that one optimizer can be given to several trainers.
     metrics : sequence of Metric, optional
         What is reported beside the loss; the loss's own choice by default.
     callbacks : sequence of Callback
@@ -75,9 +76,14 @@ class Trainer:
             if not isinstance(value, kind):
                 raise TypeError(f"Trainer takes (model, loss, optimizer), got {value!r}")
         run.input_shapes(model)  # raises where the model has none
-        self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.metrics = tuple(loss.metrics if metrics is None else metrics)
-        self.callbacks = tuple(callbacks)
+        if len(model.inputs) != 1:
+            raise ValueError(
+                f"Trainer fits models of one input, this one has {', '.join(model.inputs)}: write"
+                " the loop with model.gradients"
+            )
+        self.model, self.loss, self.optimizer = model, loss, optimizer.replace()
+        self.metrics = _all("metrics", loss.metrics if metrics is None else metrics, Metric)
+        self.callbacks = _all("callbacks", callbacks, Callback)
         self.seed = integer("seed", seed, low=0)
         self.workers = integer("workers", workers, low=1, high=1024)
         self.history = History()
@@ -92,7 +98,10 @@ class Trainer:
         batch_size: int = 64,
         progress: bool = True,
     ) -> History:
-        """Train for some epochs and return the history; called again, it goes on.
+        """Train for some epochs and return the history.
+
+        Called again, it goes on from the weights and the optimizer's memory; a schedule starts anew
+        and is stretched over each call.
 
         Parameters
         ----------
@@ -117,7 +126,7 @@ class Trainer:
         held, data = self._hold_out(as_dataset(train), validation)
         steps = batch_count(len(data), batch_size)
         state, listeners = self.optimizer.state, list(self.callbacks)
-        state.total = state.steps + epochs * steps
+        state.start, state.total = state.steps, epochs * steps
         listeners += [ProgressBar()] if progress else []
         self.stopped = None
         with ExitStack() as stack:
@@ -143,10 +152,10 @@ class Trainer:
         self, data: Dataset, validation: float | Data | None
     ) -> tuple[Dataset | None, Dataset]:
         """Return the validation set, if any, and what is left to train on, both checked."""
-        if validation is None:
+        if validation is None or (np.isscalar(validation) and not validation):
             return None, self._checked(data)
-        if isinstance(validation, (int, float)):
-            rest, held = split(data, validation, self.seed)
+        if isinstance(validation, (int, float, np.number)):
+            rest, held = split(data, float(validation), self.seed)
         else:
             rest, held = data, as_dataset(validation)
         return self._checked(held), self._checked(rest)
@@ -218,4 +227,16 @@ class Trainer:
     ) -> None:
         for listener in listeners:
             answer = getattr(listener, event.__name__)(news)
+            if not (answer is None or isinstance(answer, Stop)):
+                raise TypeError(f"a callback returns None or Stop(reason), got {answer!r}")
             self.stopped = self.stopped or answer
+
+
+Kind = TypeVar("Kind")
+
+
+def _all(name: str, values: Sequence[object], kind: type[Kind]) -> tuple[Kind, ...]:
+    """Return ``values``, which should all be of a kind."""
+    if not isinstance(values, (list, tuple)) or not all(isinstance(one, kind) for one in values):
+        raise TypeError(f"{name} should be a list of {kind.__name__} objects, got {values!r}")
+    return tuple(one for one in values if isinstance(one, kind))
