@@ -34,7 +34,7 @@ from minidl.losses import SoftmaxCrossEntropy
 from minidl.training import History, Trainer
 
 EPILOG = """\
-Over the run, 'one-cycle' rises to the rate in the first 30 % and falls to almost 0,
+Over the run 'one-cycle' climbs to the rate for 30 %, then falls to almost 0,
 'cosine' falls from it to 0, 'step' divides it by 10 after each third,
 'exponential' brings it to a hundredth, 'inverse-time' to a tenth.
 
