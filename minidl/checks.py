@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -33,10 +34,7 @@ def positive(name: str, value: object) -> float:
     >>> positive("rate", 0.1)
     0.1
     """
-    number = _number(name, value, "a positive number")
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{name} must be positive and finite, got {value!r}")
-    return number
+    return _number(name, value, "positive and finite", lambda number: 0 < number < math.inf)
 
 
 def not_negative(name: str, value: object) -> float:
@@ -45,10 +43,7 @@ def not_negative(name: str, value: object) -> float:
     >>> not_negative("weight_decay", 0.0)
     0.0
     """
-    number = _number(name, value, "a number of at least 0")
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"{name} must be at least 0 and finite, got {value!r}")
-    return number
+    return _number(name, value, "at least 0 and finite", lambda number: 0 <= number < math.inf)
 
 
 def share(name: str, value: object) -> float:
@@ -57,13 +52,15 @@ def share(name: str, value: object) -> float:
     >>> share("momentum", 0.9)
     0.9
     """
-    number = _number(name, value, "a number of at least 0 and below 1")
-    if not 0 <= number < 1:
-        raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}")
-    return number
+    return _number(name, value, "at least 0 and below 1", lambda number: 0 <= number < 1)
 
 
-def _number(name: str, value: object, wanted: str) -> float:
+def _number(name: str, value: object, wanted: str, fits: Callable[[float], bool]) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be {wanted}, got {value!r} of type {type(value).__name__}")
-    return float(value)
+        raise TypeError(
+            f"{name} must be a number, {wanted}, got {value!r} of type {type(value).__name__}"
+        )
+    number = float(value)
+    if not fits(number):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    return number
