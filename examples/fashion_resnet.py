@@ -52,7 +52,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one epoch on drawn digits")
     args = parser.parse_args()
 
-    train, test = dl.data.load("digits" if args.quick else "fashion-mnist")
+    try:
+        train, test = dl.data.load("digits" if args.quick else "fashion-mnist")
+    except FileNotFoundError as error:
+        parser.error(f"{error}, or try --quick")
     epochs = 1 if args.quick else args.epochs
     model = network(args.seed)
     print(model.summary())

@@ -71,7 +71,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="drawn digits, fewer epochs")
     args = parser.parse_args()
 
-    train, test = dl.data.load("digits" if args.quick else args.data)
+    try:
+        train, test = dl.data.load("digits" if args.quick else args.data)
+    except FileNotFoundError as error:
+        parser.error(f"{error}, or try --quick")
     base = network(OLD, args.seed)
     fit(base, only(train, OLD), 2 if args.quick else 3, args.seed)
 

@@ -9,6 +9,7 @@ MNIST is read from the folder that MINIDL_DATA names; ``--data digits`` needs no
 from __future__ import annotations
 
 import argparse
+import sys
 
 import minidl as dl
 
@@ -49,7 +50,10 @@ def lenet(seed: int) -> dl.Sequential:
 
 def main() -> None:
     args = arguments()
-    train, test = dl.data.load(args.data)
+    try:
+        train, test = dl.data.load(args.data)
+    except FileNotFoundError as error:
+        sys.exit(f"{error}, or try --quick")
     model = lenet(args.seed)
     print(model.summary())
 

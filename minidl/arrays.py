@@ -46,6 +46,10 @@ class ArrayMap(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self._arrays)
 
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{path} {array.shape}" for path, array in self._arrays.items())
+        return f"ArrayMap({inside})"
+
     def create(self, path: str, array: Array) -> None:
         """Take a new array in; for the graph that owns this map."""
         self._arrays[path] = array

@@ -38,6 +38,8 @@ class Sequential(Graph):
         seed: int = 0,
         dtype: str = "float32",
     ) -> None:
+        if isinstance(modules, Module):
+            raise TypeError("put the modules into a list: Sequential([first, second], input_shape)")
         super().__init__(input_shape, seed=seed, dtype=dtype)
         if isinstance(modules, Mapping):
             for name, module in modules.items():
@@ -79,6 +81,8 @@ def residual(*modules: Module, skip: Module | None = None) -> Residual:
     """
     if not modules:
         raise ValueError("residual needs at least one module for its chain")
+    if isinstance(modules[0], (list, tuple)):
+        raise TypeError("give the modules one by one: residual(first, second), or residual(*list)")
     block = Residual()
     read = "input"
     for module in modules:

@@ -55,6 +55,17 @@ def share(name: str, value: object) -> float:
     return _number(name, value, "at least 0 and below 1", lambda number: 0 <= number < 1)
 
 
+def flag(name: str, value: object) -> bool:
+    """Return ``value`` where it is True or False.
+
+    >>> flag("bias", True)
+    True
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def _number(name: str, value: object, wanted: str, fits: Callable[[float], bool]) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         raise TypeError(

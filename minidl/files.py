@@ -124,6 +124,8 @@ def _read(path: PathLike) -> tuple[dict[str, str], dict[str, Array]]:
     """Return the header and the arrays of a safetensors file."""
     from safetensors import SafetensorError, safe_open
 
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder: name the model file in it")
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no model file {str(path)!r}")
     try:

@@ -22,13 +22,14 @@ from minidl.types import Array, Arrays, Pullback, Shape
 from minidl.wiring import (
     Node,
     check_name,
-    check_pulled,
     check_reads,
     checked_inputs,
     checked_shapes,
     float_type,
     new_specs,
     owner_of,
+    pulled,
+    returned,
 )
 
 if TYPE_CHECKING:
@@ -263,7 +264,9 @@ class Graph(Module):
             inner = ctx.child(node.name, node.owner, held, wanted)
             arrays = inner.latest(own) if node.share else own
             reads = [values[read] for read in node.reads]
-            values[node.name], pullback = node.module.forward(arrays, *reads, ctx=inner)
+            values[node.name], pullback = returned(
+                node, node.module.forward(arrays, *reads, ctx=inner)
+            )
             if pullback is not None:
                 pullbacks[node.name] = pullback
                 owed.add(node.name)
@@ -281,8 +284,7 @@ class Graph(Module):
         parts: dict[str, dict[str, Array]] = {}
         for node in reversed(self.nodes.values()):
             if node.name in pullbacks and node.name in owed:
-                dxs, dparams = pullbacks[node.name](owed.pop(node.name))
-                check_pulled(node, len(dxs), dparams, params)
+                dxs, dparams = pulled(node, pullbacks[node.name](owed.pop(node.name)), params)
                 parts[node.name] = dparams
                 for read, dx in zip(node.reads, dxs):
                     if dx is not None:

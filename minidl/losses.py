@@ -97,7 +97,7 @@ def _checked_labels(target: Array, classes: int) -> Array:
     if low < 0 or high >= classes:
         raise ValueError(
             f"labels should lie between 0 and {classes - 1}, one for each output of the model, got"
-            f" {low} to {high}"
+            f" {low} to {high}: end the model with Dense(number of classes), and count from 0"
         )
     return target.astype(np.int64, copy=False)
 

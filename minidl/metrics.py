@@ -18,6 +18,13 @@ def labels_of(target: Array, output: Array) -> Array:
     return target.argmax(axis=-1) if target.ndim == output.ndim else target
 
 
+def _of_classes(target: Array, output: Array) -> bool:
+    """Whether targets are integer labels, or rows over the same classes as the output."""
+    if target.ndim == output.ndim:
+        return target.shape == output.shape
+    return target.dtype.kind in "iu" and target.shape == output.shape[:-1]
+
+
 class Metric(Record):
     """Something counted over a data set."""
 
@@ -49,7 +56,12 @@ class Accuracy(Metric):
         return "accuracy"
 
     def count(self, output: Array, target: Array) -> Array:
-        """Return (right, all)."""
+        """Return (right, all); ``ValueError`` where outputs and targets are not of classes."""
+        if output.ndim < 2 or output.shape[-1] < 2 or not _of_classes(target, output):
+            raise ValueError(
+                f"accuracy counts classes: it needs outputs (N, classes) and integer targets (N,),"
+                f" got {output.shape} and {target.dtype} {target.shape}"
+            )
         right = output.argmax(axis=-1) == labels_of(target, output)
         return np.array([np.count_nonzero(right), right.size], np.float64)
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from minidl.checks import not_negative, positive, share
+from minidl.checks import flag, not_negative, positive, share
 from minidl.record import Record
 from minidl.schedules import Schedule, as_schedule
 from minidl.types import Array, Arrays
@@ -116,6 +116,7 @@ class SGD(Optimizer):
         super().__post_init__()
         share("momentum", self.momentum)
         not_negative("weight_decay", self.weight_decay)
+        flag("nesterov", self.nesterov)
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0")
 

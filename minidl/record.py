@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from inspect import Parameter, Signature, get_annotations, signature
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import numpy as np
 
@@ -49,6 +49,9 @@ class Record:
 
     __signature__ = Signature()
 
+    positional: ClassVar[int | None] = None
+    """How many fields may be given without their names; None for all."""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "__init__" in cls.__dict__:  # a graph: it is made in a way of its own
@@ -59,7 +62,9 @@ class Record:
         for name, annotation in get_annotations(cls).items():
             if not name.startswith("_") and "ClassVar" not in str(annotation):
                 default = cls.__dict__.get(name, Parameter.empty)
-                fields[name] = Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default)
+                named = cls.positional is not None and len(fields) >= cls.positional
+                kind = Parameter.KEYWORD_ONLY if named else Parameter.POSITIONAL_OR_KEYWORD
+                fields[name] = Parameter(name, kind, default=default)
         cls.__signature__ = Signature(list(fields.values()))
 
     if not TYPE_CHECKING:

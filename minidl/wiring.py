@@ -11,7 +11,7 @@ from minidl.checks import integer
 from minidl.module import Module, ParameterSpec
 from minidl.record import Record
 from minidl.shapes import ShapeError
-from minidl.types import Arrays, Shape
+from minidl.types import Array, Arrays, Pullback, Shape
 
 
 class Node(Record):
@@ -114,20 +114,38 @@ def new_specs(
     return {}
 
 
-def check_pulled(node: Node, dxs: int, dparams: Arrays, params: Arrays) -> None:
-    """Raise ``ValueError`` where a pullback returns gradients of something else than asked for."""
-    kind = type(node.module).__name__
-    if dxs != len(node.reads):
+def returned(node: Node, result: tuple[Array, Pullback | None]) -> tuple[Array, Pullback | None]:
+    """Return what a module's forward returned, or raise ``TypeError`` where it is no pair."""
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise TypeError(
+            f"node {node.name!r}: {type(node.module).__name__}.forward should return (output,"
+            f" pullback), got {type(result).__name__}"
+        )
+    return result
+
+
+def pulled(
+    node: Node, result: tuple[tuple[Array | None, ...], dict[str, Array]], params: Arrays
+) -> tuple[tuple[Array | None, ...], dict[str, Array]]:
+    """Return what a pullback returned; raise where it is not what was asked for."""
+    place = f"node {node.name!r}: the pullback of {type(node.module).__name__}"
+    if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
+        raise TypeError(
+            f"{place} should return (dxs, dparams), a tuple of gradients and a dict of them, got"
+            f" {type(result).__name__}"
+        )
+    dxs, dparams = result
+    if len(dxs) != len(node.reads):
         raise ValueError(
-            f"node {node.name!r}: the pullback of {kind} should return a gradient, or None, for"
-            f" each of {len(node.reads)} input(s), got {dxs}"
+            f"{place} should return a gradient, or None, for each of {len(node.reads)} input(s),"
+            f" got {len(dxs)}"
         )
     unknown = [name for name in dparams if f"{node.owner}.{name}" not in params]
     if unknown:
         raise ValueError(
-            f"node {node.name!r}: the pullback of {kind} returns a gradient of"
-            f" {', '.join(unknown)}, which is no parameter of it"
+            f"{place} returns a gradient of {', '.join(unknown)}, which is no parameter of it"
         )
+    return dxs, dparams
 
 
 def float_type(dtype: str) -> np.dtype[Any]:

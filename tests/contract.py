@@ -80,7 +80,12 @@ def _convolutions() -> list[Row]:
         Row("conv dilated", conv(2, 3, dilation=(2, 3)), ((9, 8, 2),)),
         Row("conv asymmetric padding", conv(2, 3, padding=((0, 2), (1, 0))), ((5, 4, 3),)),
         Row("conv padding wider than its kernel", conv(2, 2, padding=3), ((3, 4, 2),)),
-        Row("conv everything", conv(3, (3, 2), (2, 1), (1, 2), (1, 2)), ((6, 5, 2),), batch=2),
+        Row(
+            "conv everything",
+            conv(3, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 2)),
+            ((6, 5, 2),),
+            batch=2,
+        ),
         Row("conv no bias", conv(2, 3, bias=False, weight_init=GlorotNormal()), ((4, 4, 2),)),
     ]
 

@@ -487,7 +487,7 @@ def interrupted(*_: object, **__: object) -> None:
 def test_an_interrupted_run_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dl.Trainer, "fit", interrupted)
     code, _, err = run("train", *QUICK)
-    assert (code, err) == (130, "minidl: interrupted\n")
+    assert (code, err) == (130, "minidl: interrupted: nothing was saved\n")
     assert list(Path("runs").iterdir()) == []
 
 
@@ -567,7 +567,7 @@ def endless() -> Iterator[subprocess.Popen[str]]:
 def test_ctrl_c_ends_a_run_quietly(endless: subprocess.Popen[str]) -> None:
     endless.send_signal(signal.SIGINT)
     code, _, err = outcome(endless)
-    assert (code, err) == (130, "minidl: interrupted\n")
+    assert (code, err) == (130, "minidl: interrupted: nothing was saved\n")
     assert list(Path("runs").iterdir()) == []
 
 
@@ -596,7 +596,7 @@ def test_in_a_terminal_of_80_columns() -> None:
     assert not re.search(r"\x1b\[[\d;]*m", shown)  # colours
     standing = [line.split("\r")[-1] for line in shown.split("\n")]
     assert sum(line.startswith("epoch") for line in standing) == 30
-    assert re.search(r"\repoch \d+/30: ", shown)
+    assert re.search(r"\repoch \d+/30 ", shown)
     for bar in shown.replace("\n", "\r").split("\r"):
         assert len(bar) <= 80, bar
 

@@ -481,3 +481,46 @@ def test_signatures_of_graphs_are_their_own() -> None:
         "dtype",
     ]
     assert list(inspect.signature(dl.Sequential).parameters)[:2] == ["modules", "input_shape"]
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: dl.Dense(84, 10), r"Dense\(units, \*, bias.*too many positional arguments"),  # type: ignore[arg-type]
+        (lambda: dl.Conv2d(3, 8, 3), r"Conv2d\(filters, kernel_size, \*, .*too many positional"),
+        (lambda: dl.Dense(10, bias="relu"), "bias must be True or False, got 'relu'"),  # type: ignore[arg-type]
+        (lambda: dl.Sequential(dl.Dense(3)), "put the modules into a list"),  # type: ignore[arg-type]
+        (lambda: dl.residual([dl.Dense(3)]), "give the modules one by one"),  # type: ignore[arg-type]
+    ],
+)
+def test_habits_from_other_frameworks(build: Callable[[], object], message: str) -> None:
+    """What would be understood otherwise here is refused."""
+    with pytest.raises(TypeError, match=message):
+        build()
+
+
+class Bare(dl.Module):
+    """Returns no pair, forward or backward."""
+
+    back: bool = False
+
+    def forward(self, params: Any, x: Array, *, ctx: dl.Context) -> Any:
+        return (x, lambda dy: dy) if self.back else x
+
+
+@pytest.mark.parametrize(
+    ("back", "message"),
+    [
+        (False, r"node 'odd': Bare.forward should return \(output, pullback\), got ndarray"),
+        (True, r"node 'odd': the pullback of Bare should return \(dxs, dparams\).*got ndarray"),
+    ],
+)
+def test_modules_return_pairs(back: bool, message: str) -> None:
+    model = dl.Sequential({"first": dl.Dense(3), "odd": Bare(back)}, (3,))
+    with pytest.raises(TypeError, match=message):
+        model.gradients(np.ones((2, 3)), np.ones((2, 3)), dl.MeanSquaredError())
+
+
+def test_arrays_show_their_paths_and_shapes() -> None:
+    model = dl.Sequential([dl.Dense(2)], (3,))
+    assert repr(model.arrays) == "ArrayMap(dense1.weight (3, 2), dense1.bias (2,))"

@@ -63,3 +63,17 @@ def test_labels_outside_the_classes(labels: list[int], got: str) -> None:
 def test_a_metric_of_ones_own_defines_three(call: Callable[[], object], name: str) -> None:
     with pytest.raises(NotImplementedError, match=f"Metric should define {name}"):
         call()
+
+
+@pytest.mark.parametrize(
+    ("output", "target"),
+    [
+        (np.zeros((4, 1)), np.zeros(4, np.int64)),  # the largest of one is always right
+        (np.zeros((4, 3)), np.zeros(4)),
+        (np.zeros((4, 3)), np.zeros((4, 2))),
+        (np.zeros((4, 3)), np.zeros(5, np.int64)),
+    ],
+)
+def test_accuracy_wants_classes(output: Array, target: Array) -> None:
+    with pytest.raises(ValueError, match="accuracy counts classes: it needs outputs"):
+        dl.Accuracy().count(output, target)

@@ -159,7 +159,9 @@ def test_hyper_parameters_out_of_range(make: Callable[[], object], message: str)
 
 
 def test_a_rate_that_is_no_number() -> None:
-    with pytest.raises(TypeError, match="lr must be a number, positive and finite, got 'fast' of type str"):
+    with pytest.raises(
+        TypeError, match="lr must be a number, positive and finite, got 'fast' of type str"
+    ):
         dl.SGD("fast")  # type: ignore[arg-type]
 
 

@@ -208,3 +208,11 @@ def test_the_real_files(name: str, pixel_mean: float) -> None:
     assert train.inputs.mean() / 255 == pytest.approx(pixel_mean, abs=5e-5)
     assert np.bincount(test.targets).min() >= 892
     assert isinstance(train, Dataset)
+
+
+def test_names_with_a_dot_are_found_too(tmp_path: Path) -> None:
+    """As some mirrors have them."""
+    folder = collection(tmp_path / "mnist")
+    for file in list((folder / "mnist").iterdir()):
+        file.rename(file.with_name(file.name.replace("-idx", ".idx")))
+    assert load("mnist", folder)[0].targets.tolist() == [7, 0, 9]

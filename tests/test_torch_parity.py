@@ -92,7 +92,14 @@ def test_conv2d(window: Window, channels: int, filters: int, bias: bool) -> None
         kernel = filters_first(weight)
         return last(F.conv2d(padded, kernel, bias, stride=window.stride, dilation=window.dilation))
 
-    module = dl.Conv2d(filters, window.kernel, window.stride, window.padding, window.dilation, bias)
+    module = dl.Conv2d(
+        filters,
+        window.kernel,
+        stride=window.stride,
+        padding=window.padding,
+        dilation=window.dilation,
+        bias=bias,
+    )
     agree(module, twin, (*window.size, channels))
 
 

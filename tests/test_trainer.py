@@ -386,7 +386,11 @@ WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "other size": ((IMAGES[:, :27], LABELS), {}, r"samples of shape \(28, 28, 1\), got an array"),
     "batch size": ((IMAGES, LABELS), {"batch_size": 0}, "batch_size must be an integer of at leas"),
     "epochs": ((IMAGES, LABELS), {"epochs": 0}, "epochs must be an integer of at least 1"),
-    "share": ((IMAGES, LABELS), {"validation": 1.0}, "share must be above 0 and below 1"),
+    "share": (
+        (IMAGES, LABELS),
+        {"validation": 1.0},
+        "validation should be a share above 0 and below 1, or a set",
+    ),
     "validation": ((IMAGES, LABELS), {"validation": (HOLED, LABELS)}, "in sample 5"),
     "its labels": ((IMAGES, LABELS), {"validation": (IMAGES, LABELS + 1)}, "between 0 and 3"),
 }

@@ -13,7 +13,7 @@ from minidl.cli.output import complain, explain
 EXAMPLES = """\
 examples:
   minidl train                             LeNet-5 on digits that minidl draws
-  minidl train --data mnist --model resnet
+  minidl train --data mnist --epochs 5
   minidl evaluate runs/digits-lenet-1 --data mnist
   minidl summary lenet
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(argv)
         sys.stdout.flush()  # here, where a closed pipe is still dealt with
     except KeyboardInterrupt:
-        return complain("interrupted", 130)
+        return complain("interrupted: nothing was saved", 130)
     except BrokenPipeError:
         _discard_output()
         return 141

@@ -39,7 +39,7 @@ Over the run 'one-cycle' climbs to the rate for 30 %, then falls to almost 0,
 'exponential' brings it to a hundredth, 'inverse-time' to a tenth.
 
 example:
-  minidl train --data mnist --model resnet --epochs 5 --out runs/mine"""
+  minidl train --data mnist --epochs 5 --lr 0.03 --out runs/mine"""
 
 
 def add(commands: Commands) -> None:

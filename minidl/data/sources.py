@@ -126,7 +126,9 @@ def _read_idx_collection(
 
 def _find(folder: Path, name: str) -> list[Path]:
     """Return the files, each with or without ``.gz``; a future download would step in here."""
-    choices = [(folder / f"{stem}.gz", folder / stem) for stem in _STEMS]
+    # Some mirrors write train-images.idx3-ubyte, with a dot.
+    names = [(stem, stem.replace("-idx", ".idx")) for stem in _STEMS]
+    choices = [[folder / f"{name}{end}" for name in pair for end in (".gz", "")] for pair in names]
     found = [next((path for path in paths if path.is_file()), None) for paths in choices]
     missing = [f"{stem}.gz" for stem, path in zip(_STEMS, found, strict=True) if path is None]
     if missing:

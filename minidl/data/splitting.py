@@ -11,7 +11,7 @@ from minidl.data.shuffle import SPLIT, SPLIT_TIES, permutation
 from minidl.types import Array
 
 
-def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+def split(dataset: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Dataset]:
     """Hold out a share of the samples: return (rest, held out).
 
     ``round(share · N)`` samples are held out. Where the targets are labels, (N,) of int64, every

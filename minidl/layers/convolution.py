@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minidl.checks import integer
+from minidl.checks import flag, integer
 from minidl.initializers import Constant, HeUniform, Initializer, check_initializer
 from minidl.kernels import conv
 from minidl.kernels.norm import column_sums
@@ -46,6 +46,7 @@ class Conv2d(Module):
     bias_init: Initializer = Constant(0.0)
 
     sample_local = True
+    positional = 2  # torch.nn.Conv2d(3, 8, 3) means something else
 
     def __post_init__(self) -> None:
         integer("filters", self.filters, low=1)
@@ -53,6 +54,7 @@ class Conv2d(Module):
         pair(self.stride, "stride")
         pair(self.dilation, "dilation")
         check_padding(self.padding)
+        flag("bias", self.bias)
         check_initializer("weight_init", self.weight_init)
         check_initializer("bias_init", self.bias_init)
 

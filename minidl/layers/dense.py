@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minidl.checks import integer
+from minidl.checks import flag, integer
 from minidl.initializers import Constant, HeUniform, Initializer, check_initializer
 from minidl.kernels import dense
 from minidl.kernels.norm import column_sums
@@ -36,9 +36,11 @@ class Dense(Module):
     bias_init: Initializer = Constant(0.0)
 
     sample_local = True
+    positional = 1  # torch.nn.Linear(84, 10) and keras.layers.Dense(10, "relu") mean something else
 
     def __post_init__(self) -> None:
         integer("units", self.units, low=1)
+        flag("bias", self.bias)
         check_initializer("weight_init", self.weight_init)
         check_initializer("bias_init", self.bias_init)
 

@@ -44,7 +44,8 @@ class ProgressBar(Callback):
         return Bar(
             total=self._samples,
             desc=f"epoch {epoch}/{self._last}",
-            unit=" images",
+            unit=" img",
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {rate_fmt}{postfix}",
             unit_scale=True,
             leave=False,
             disable=None,  # where there is no terminal

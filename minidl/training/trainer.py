@@ -98,7 +98,7 @@ class Trainer:
         batch_size: int = 64,
         progress: bool = True,
     ) -> History:
-        """Train for some epochs and return the history.
+        """Train for some epochs and return the history, ``trainer.history``, of all so far.
 
         Called again, it goes on from the weights and the optimizer's memory; a schedule starts anew
         and is stretched over each call.
@@ -155,6 +155,10 @@ class Trainer:
         if validation is None or (np.isscalar(validation) and not validation):
             return None, self._checked(data)
         if isinstance(validation, (int, float, np.number)):
+            if not 0 < validation < 1:
+                raise ValueError(
+                    f"validation should be a share above 0 and below 1, or a set, got {validation}"
+                )
             rest, held = split(data, float(validation), self.seed)
         else:
             rest, held = data, as_dataset(validation)
