@@ -39,7 +39,8 @@ def save(model: Graph, path: PathLike) -> None:
     """Write a model, architecture and arrays, to a safetensors file.
 
     The file appears whole or not at all: it is written beside its place, then moved there.
-    Raises ``ValueError`` where the graph has no arrays, ``OSError`` where the disk refuses.
+    Raises ``TypeError`` where ``model`` is no graph, ``ValueError`` where it has no arrays,
+    ``OSError`` where the disk refuses.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -64,6 +65,8 @@ def load(path: PathLike, modules: Iterable[type[Module]] = ()) -> Graph:
     ------
     ValueError
         Where the file is torn, foreign, made of an unknown module, or its arrays do not fit.
+    FileNotFoundError, IsADirectoryError
+        Where there is no such file, or a folder in its place.
     """
     header, arrays = _read(path)
     if header.get("format") != FORMAT or "architecture" not in header:

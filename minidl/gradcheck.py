@@ -98,7 +98,7 @@ class _Check:
             )
         y, pullback = self._forward(frozenset(self.nudged))
         self.weights = self.rng.standard_normal(y.shape)
-        self.floor = max(1e-2 * float(np.abs(self.weights * y).sum()), 1e-30)
+        self.floor = max(1e-3 * float(np.abs(self.weights * y).sum()), 1e-30)
         if pullback is None:
             raise GradientError(f"{type(module).__name__} gave no pullback though one was wanted")
         dxs, dparams = pullback(self.weights)

@@ -126,3 +126,15 @@ class Keeps(dl.Module):
 def test_a_pullback_that_nobody_wanted_is_found() -> None:
     with pytest.raises(dl.GradientError, match="Keeps returns a pullback where nothing is wanted"):
         dl.gradcheck(Keeps(), (3,))
+
+
+class Faint(dl.Module):
+    """y = x / 10 million, with a pullback five times too large."""
+
+    def forward(self, params: Arrays, x: Array, *, ctx: Context) -> tuple[Array, Pullback | None]:
+        return 1e-7 * x, (lambda dy: ((5e-7 * dy,), {})) if ctx.wanted else None
+
+
+def test_small_gradients_are_held_to_their_own_size() -> None:
+    with pytest.raises(dl.GradientError, match="Faint: the gradient of input 0"):
+        dl.gradcheck(Faint(), (3,))

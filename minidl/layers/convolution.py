@@ -5,7 +5,7 @@ from __future__ import annotations
 from minidl.checks import flag, integer
 from minidl.initializers import Constant, HeUniform, Initializer, check_initializer
 from minidl.kernels import conv
-from minidl.kernels.norm import column_sums
+from minidl.kernels.sums import column_sums
 from minidl.module import Context, Module, ParameterSpec
 from minidl.shapes import Padding, Pair, Window, check_padding, pair, window
 from minidl.types import Array, Arrays, Pullback, Shape

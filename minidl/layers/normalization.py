@@ -7,6 +7,7 @@ import numpy as np
 from minidl.checks import positive
 from minidl.initializers import Constant
 from minidl.kernels import norm
+from minidl.kernels.sums import column_sums
 from minidl.module import Context, Module, ParameterSpec
 from minidl.shapes import ShapeError
 from minidl.types import Array, Arrays, Pullback, Shape
@@ -62,9 +63,9 @@ class BatchNorm(Module):
         def pullback(dy: Array) -> tuple[tuple[Array | None], dict[str, Array]]:
             dparams = {}
             if "weight" in ctx.wanted:
-                dparams["weight"] = norm.column_sums(dy * normal)
+                dparams["weight"] = column_sums(dy * normal)
             if "bias" in ctx.wanted:
-                dparams["bias"] = norm.column_sums(dy)
+                dparams["bias"] = column_sums(dy)
             if 0 not in ctx.wanted:
                 return (None,), dparams
             dnormal = dy * params["weight"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minidl.kernels import pool
-from minidl.kernels.norm import row_sums
+from minidl.kernels.sums import row_sums
 from minidl.module import Context, Module
 from minidl.shapes import Padding, Pair, ShapeError, Window, check_padding, pair, window
 from minidl.types import Array, Arrays, Pullback, Shape

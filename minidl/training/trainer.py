@@ -48,7 +48,8 @@ class Trainer:
     seed : int
         Decides the order of the samples, the validation split and what dropout drops.
     workers : int
-        How many threads the matrix products may use.
+        How many threads the matrix products may use; the last bits of results depend on it, and
+        small networks seldom gain by more than one.
 
     Examples
     --------
