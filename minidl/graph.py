@@ -33,6 +33,8 @@ from minidl.wiring import (
 )
 
 if TYPE_CHECKING:
+    from minidl.engine.inference import Inference
+    from minidl.engine.plan import Plan
     from minidl.files import PathLike, WeightReport
     from minidl.losses import Loss
 
@@ -95,6 +97,7 @@ class Graph(Module):
         self.frozen: set[str] = set()
         self.specs: dict[str, ParameterSpec] = {}
         self._waiting: dict[str, Array] = {}
+        self.plans: list[Inference] = []
         self.shapes: dict[str, Shape] | None = None
         if input_shape is not None:
             shapes = input_shape if named else {self.inputs[0]: input_shape}
@@ -118,6 +121,9 @@ class Graph(Module):
     def __repr__(self) -> str:
         shape = "" if self.shapes is None else f"input_shape={self._input_shapes()}, "
         return f"{type(self).__name__}({shape}nodes={list(self.nodes)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"plans": []}  # which are made again when they are needed
 
     def _input_shapes(self) -> Any:
         known = self.shapes or {}
@@ -164,6 +170,7 @@ class Graph(Module):
             self._fit(node, held, self.shapes)
         self.frozen |= frozen
         self.nodes[name] = node
+        self.plans.clear()
         return name
 
     def _fit(self, node: Node, held: Arrays, known: dict[str, Shape]) -> None:
@@ -366,6 +373,31 @@ class Graph(Module):
         from minidl.files import load_weights
 
         return load_weights(self, path, strict)
+
+    def plan(self, batch_size: int = 64, *, workers: int | None = None) -> Plan:
+        """Return what a training step will compute, how, and how much memory it takes.
+
+        The optimizer is one that remembers one number of each parameter, as SGD with momentum does.
+
+        Parameters
+        ----------
+        batch_size : int
+            How many samples the step has.
+        workers : int, optional
+            How many processors train; as many as help by default.
+
+        Examples
+        --------
+        >>> import minidl as dl
+        >>> plan = dl.models.lenet().plan(batch_size=50, workers=1)
+        >>> plan.shards
+        (13, 13, 12, 12)
+        >>> plan.peak < 20e6
+        True
+        """
+        from minidl.engine.plan import plan
+
+        return plan(self, batch_size, workers)
 
     def summary(self) -> str:
         """Return a table of the nodes: output shape, parameters and FLOPs for one sample."""

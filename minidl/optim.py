@@ -83,7 +83,7 @@ class Optimizer(Record):
     def update(
         self, array: Array, grad: Array, slots: dict[str, Array], rate: float, step: int
     ) -> None:
-        """Change ``array`` and its ``slots`` in place; ``step`` counts from 1."""
+        """Change ``array`` and its ``slots`` in place, not ``grad``; ``step`` counts from 1."""
         raise NotImplementedError(f"{type(self).__name__} should define update")
 
 

@@ -16,5 +16,6 @@ Shape: TypeAlias = tuple[int, ...]
 Arrays: TypeAlias = Mapping[str, Array]
 """Arrays by name: parameters, buffers, gradients."""
 
-Pullback: TypeAlias = Callable[[Array], tuple[tuple[Array | None, ...], dict[str, Array]]]
+Gradients: TypeAlias = tuple[tuple[Array | None, ...], dict[str, Array]]
+Pullback: TypeAlias = Callable[[Array], Gradients]
 """Takes ``dy`` to ``(dxs, dparams)``: the gradients of the inputs and of the parameters."""

@@ -26,7 +26,7 @@ from minidl.types import Array
 REAL = os.environ.get("MINIDL_DATA", "")
 CURVES = ["curves.png"] if importlib.util.find_spec("matplotlib") else []
 QUICK = ["--data", "mnist", "--model", "mlp", "--epochs", "2"]
-COMMANDS = ["", "train", "evaluate", "summary"]
+COMMANDS = ["", "train", "evaluate", "summary", "bench"]
 
 
 def drawn(count: int, seed: int) -> tuple[Array, Array]:
@@ -149,7 +149,7 @@ def test_the_run_folder_tells_the_run(run: Run) -> None:
     assert record["arguments"] == {
         **{"data": "mnist", "data_folder": None, "model": "mlp", "validation": 0.1},
         **{"epochs": 2, "batch_size": 64, "optimizer": "sgd", "lr": 0.05, "momentum": 0.9},
-        **{"weight_decay": 0.0, "schedule": "one-cycle", "warm_up": 0, "seed": 3, "workers": 1},
+        **{"weight_decay": 0.0, "schedule": "one-cycle", "warm_up": 0, "seed": 3, "workers": None},
         **{"out": str(Path("deep/er/run")), "force": False, "json": True, "quiet": False},
     }
     assert [row["epoch"] for row in history] == [1, 2]
@@ -377,7 +377,7 @@ def test_version(run: Run) -> None:
 # What is refused
 
 WRONG = {
-    "frain": r"invalid choice: 'frain' \(choose from '?train'?, '?evaluate'?, '?summary'?\)",
+    "frain": r"invalid choice: 'frain' \(choose from '?train'?, '?evaluate'?, '?summary'?, '?be",
     "train --data minst": "--data: invalid choice: 'minst' .choose from '?digits'?, '?mnist'?, ",
     "train --model vg": "--model: invalid choice: 'vg' .choose from '?lenet'?, '?vgg'?, ",
     "train --optimizer rms": "--optimizer: invalid choice: 'rms' .choose from '?sgd'?, '?adam'?",
@@ -397,7 +397,7 @@ WRONG = {
     "train --validation 1": "--validation: expected a number of at least 0 and below 1, got '1'",
     "train --validation 1e-9 --data mnist": "a share of 1e-09 holds out 0 of 300 samples",
     "train --seed x": r"--seed: expected a whole number from 0 to 2\*\*64 - 1, got 'x'",
-    "train --workers 0": "--workers: expected a whole number from 1 to 1024, got '0'",
+    "train --workers 0": "--workers: expected a whole number from 1 to 256, got '0'",
     "train --warm-up 99 --data mnist": "--warm-up 99 leaves nothing of a run of 15 steps",
     "train --data fashion-mnist": "'fashion-mnist' needs train-images-idx3-ubyte.gz, .*: put them",
     "train --data mnist --data-folder no": "in no.mnist: put them there",
@@ -405,6 +405,9 @@ WRONG = {
     "evaluate nothing --data digits": "no model file 'nothing'",
     "summary nothing": "no model 'nothing': expected a file, a run folder or one of lenet, vgg, ",
     "summary .": r"the folder \. holds no model.safetensors: name a run or a file",
+    "bench --networks lenet,alexnet": "no network 'alexnet' to measure: expected lenet, ptmnist, ",
+    "bench --rounds 0": "--rounds: expected a whole number of at least 1, got '0'",
+    "bench --out ratios.png --no-torch": "--out draws ratios to PyTorch's figures, and PyTorch",
 }
 
 

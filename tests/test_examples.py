@@ -14,6 +14,7 @@ import minidl as dl
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.glob("*.py"))
+MNIST = dl.data.data_folder() / "mnist" / "train-images-idx3-ubyte.gz"
 FASHION = dl.data.data_folder() / "fashion-mnist" / "train-images-idx3-ubyte.gz"
 
 
@@ -43,6 +44,7 @@ def test_the_examples_are_those_that_are_tested() -> None:
         "fashion_resnet.py",
         "finetune.py",
         "own_loop.py",
+        "speedrun_mnist.py",
         "train_mnist.py",
     ]
 
@@ -91,6 +93,18 @@ def test_finetune(tmp_path: Path) -> None:
     assert "does not fit: head.weight head.bias" in printed
     assert "frozen arrays unchanged: True" in printed
     assert percent(printed, "fine-tuned") > percent(printed, "from scratch") > 60
+
+
+def test_speedrun_mnist(tmp_path: Path) -> None:
+    printed = run(tmp_path, "speedrun_mnist.py", "--quick")
+    assert percent(printed, "seed 0") > 97
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MNIST.is_file(), reason="MINIDL_DATA holds no mnist")
+def test_speedrun_mnist_in_full(tmp_path: Path) -> None:
+    printed = run(tmp_path, "speedrun_mnist.py")
+    assert percent(printed, "seed 0") >= 99.0
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ ORDER = [
         "engine",
         "models",
     ),
-    *("training", "interop", "plotting", "report", "cli"),
+    *("training", "bench", "interop", "plotting", "report", "cli"),
 ]
 """Each room may import itself and those before it: ``data`` knows nothing of models, ``optim``
 nothing of graphs, ``training`` nothing of plots, and nothing knows ``cli``."""

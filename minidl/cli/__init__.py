@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from minidl.cli import evaluate, summary, train
+from minidl.cli import bench, evaluate, summary, train
 from minidl.cli.arguments import Parser, ShowVersion
 from minidl.cli.output import complain, explain
 
@@ -16,6 +16,7 @@ examples:
   minidl train --data mnist --epochs 5
   minidl evaluate runs/digits-lenet-1 --data mnist
   minidl summary lenet
+  minidl bench --quick
 
 'minidl COMMAND --help' tells what a command takes."""
 
@@ -63,7 +64,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", prog=parser.prog
     )
-    for command in (train, evaluate, summary):
+    for command in (train, evaluate, summary, bench):
         command.add(commands)
     return parser
 

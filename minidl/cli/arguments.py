@@ -79,7 +79,7 @@ def _number(
 
 COUNT = _number(int, "a whole number of at least 1", lambda number: number >= 1)
 COUNT_OR_NONE = _number(int, "a whole number of at least 0", lambda number: number >= 0)
-WORKERS = _number(int, "a whole number from 1 to 1024", lambda number: 1 <= number <= 1024)
+WORKERS = _number(int, "a whole number from 1 to 256", lambda number: 1 <= number <= 256)
 SEED = _number(int, "a whole number from 0 to 2**64 - 1", lambda number: 0 <= number < 2**64)
 POSITIVE = _number(float, "a number above 0", lambda number: 0 < number < math.inf)
 NOT_NEGATIVE = _number(float, "a number of at least 0", lambda number: 0 <= number < math.inf)

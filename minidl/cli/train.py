@@ -82,7 +82,7 @@ def _add_amount(group: Group) -> None:
     add("--epochs", metavar="N", type=COUNT, help="passes over the images (digits: 8, others: 3)")
     add("--batch-size", metavar="N", type=COUNT, default=64, help="images in a step (64)")
     add("--seed", metavar="N", type=SEED, default=0, help="of first weights, order and split (0)")
-    add("--workers", metavar="N", type=WORKERS, default=1, help="threads of matrix products (1)")
+    add("--workers", metavar="N", type=WORKERS, help="processors that train (as many as help)")
 
 
 def _add_optimization(group: Group) -> None:

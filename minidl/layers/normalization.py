@@ -52,7 +52,9 @@ class BatchNorm(Module):
         """Return ``y`` of the shape of ``x``, and its pullback."""
         if ctx.train:
             centred, mean, variance = norm.moments(x)
-            self._average(params, mean, variance, x.size // x.shape[-1], ctx)
+            count = x.size // x.shape[-1]
+            for name, value in self.averages(params, mean, variance, count).items():
+                ctx.update(name, value)
         else:
             centred, variance = x - params["running_mean"], params["running_variance"]
         scale = 1 / np.sqrt(variance + x.dtype.type(self.epsilon))
@@ -75,19 +77,20 @@ class BatchNorm(Module):
 
         return y, pullback if ctx.wanted else None
 
-    def _average(
-        self, params: Arrays, mean: Array, variance: Array, count: int, ctx: Context
-    ) -> None:
-        """Propose running averages that take this batch of ``count`` values a channel in.
+    def averages(
+        self, params: Arrays, mean: Array, variance: Array, count: int
+    ) -> dict[str, Array]:
+        """Return the running averages after a batch of ``count`` values a channel, by name.
 
         A single value says nothing of a variance, so it changes nothing.
         """
         if count == 1:
-            return
-        unbiased = variance * (count / (count - 1))
-        for name, new in (("running_mean", mean), ("running_variance", unbiased)):
-            old = params[name]
-            ctx.update(name, old + self.momentum * (new - old))
+            return {}
+        new = {"running_mean": mean, "running_variance": variance * (count / (count - 1))}
+        return {
+            name: params[name] + self.momentum * (value - params[name])
+            for name, value in new.items()
+        }
 
 
 class Normalize(Module):

@@ -39,7 +39,7 @@ class ProgressBar(Callback):
 
         class Bar(tqdm):  # type: ignore[type-arg]
             disable = True  # so that one interrupted while it is made can still be closed
-            monitor_interval = 0  # no thread of its own
+            monitor_interval = 0  # no thread of its own: workers may have to be forked
 
         return Bar(
             total=self._samples,

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from minidl.checks import integer
 from minidl.data.dataset import Data, Dataset, as_dataset
 from minidl.data.loader import batch_count, batches
 from minidl.data.splitting import split
-from minidl.engine import run
-from minidl.engine.threads import blas_threads
+from minidl.engine import MOST_WORKERS, border
 from minidl.graph import Graph
 from minidl.losses import Loss
 from minidl.metrics import Metric
@@ -25,6 +24,9 @@ from minidl.training.history import History, Row
 from minidl.training.progress import ProgressBar
 from minidl.training.tally import Tally
 from minidl.types import Array
+
+if TYPE_CHECKING:
+    from minidl.engine.program import TrainingProgram
 
 Batches: TypeAlias = Iterable[tuple[Array, Array]]
 
@@ -47,9 +49,10 @@ class Trainer:
         What listens, in order.
     seed : int
         Decides the order of the samples, the validation split and what dropout drops.
-    workers : int
-        How many threads the matrix products may use; the last bits of results depend on it, and
-        small networks seldom gain by more than one.
+    workers : int, optional
+        How many processors train; the results are the same bits for any number. By default the
+        usable cores, but no more than help. Workers are forked processes where the platform has
+        them and no other thread runs, else threads.
 
     Examples
     --------
@@ -71,12 +74,12 @@ class Trainer:
         metrics: Sequence[Metric] | None = None,
         callbacks: Sequence[Callback] = (),
         seed: int = 0,
-        workers: int = 1,
+        workers: int | None = None,
     ) -> None:
-        for value, kind in ((model, Graph), (loss, Loss), (optimizer, Optimizer)):
-            if not isinstance(value, kind):
+        for value, what in ((model, Graph), (loss, Loss), (optimizer, Optimizer)):
+            if not isinstance(value, what):
                 raise TypeError(f"Trainer takes (model, loss, optimizer), got {value!r}")
-        run.input_shapes(model)  # raises where the model has none
+        border.input_shapes(model)  # raises where the model has none
         if len(model.inputs) != 1:
             raise ValueError(
                 f"Trainer fits models of one input, this one has {', '.join(model.inputs)}: write"
@@ -85,8 +88,10 @@ class Trainer:
         self.model, self.loss, self.optimizer = model, loss, optimizer.replace()
         self.metrics = _all("metrics", loss.metrics if metrics is None else metrics, Metric)
         self.callbacks = _all("callbacks", callbacks, Callback)
-        self.seed = integer("seed", seed, low=0)
-        self.workers = integer("workers", workers, low=1, high=1024)
+        self.seed = integer("seed", seed, low=0, high=2**64 - 1)
+        self.workers = (
+            None if workers is None else integer("workers", workers, low=1, high=MOST_WORKERS)
+        )
         self.history = History()
         self.stopped: Stop | None = None
 
@@ -133,21 +138,41 @@ class Trainer:
         with ExitStack() as stack:
             for listener in reversed(listeners):  # all of them, even where one raises
                 stack.callback(listener.on_fit_end, FitEnd(self))
+            program = stack.enter_context(
+                self._program(data, min(batch_size, len(data)), self.optimizer)
+            )
             # What overflows shows in the loss, which is looked at after every step.
-            with blas_threads(self.workers), np.errstate(over="ignore", invalid="ignore"):
-                self._tell(
-                    Callback.on_fit_start, listeners, FitStart(self, epochs, steps, len(data))
-                )
-                for _ in range(epochs):
-                    if self.stopped is None:
-                        self._epoch(data, held, batch_size, listeners)
+            stack.enter_context(np.errstate(over="ignore", invalid="ignore"))
+            self._tell(Callback.on_fit_start, listeners, FitStart(self, epochs, steps, len(data)))
+            for _ in range(epochs):
+                if self.stopped is None:
+                    self._epoch(program, data, held, listeners)
         return self.history
 
     def evaluate(self, data: Data, *, batch_size: int = 256) -> Row:
         """Return the loss and the metrics over a data set, in evaluation."""
         checked = self._checked(as_dataset(data))
-        with blas_threads(self.workers):
-            return self._pass(batches(checked, batch_size), self._measure).row()
+        size = min(integer("batch_size", batch_size, low=1), len(checked))
+        with self._program(checked, size, None) as program:
+            return self._measured(program, batches(checked, size)).row()
+
+    def _program(self, data: Dataset, batch: int, optimizer: Optimizer | None) -> TrainingProgram:
+        from minidl.engine.program import TrainingProgram  # here, so that importing minidl is quick
+        from minidl.engine.workers import helpful_workers, kind
+
+        workers = helpful_workers(self.model, batch) if self.workers is None else self.workers
+        return TrainingProgram(
+            self.model, self.loss, optimizer, batch, data.targets, workers, kind()
+        )
+
+    def _measured(self, program: TrainingProgram, parts: Batches) -> Tally:
+        """Work through batches in evaluation."""
+
+        def measure(x: Array, target: Array) -> tuple[float, Array]:
+            output = program.evaluate(x)
+            return self.loss(output, target)[0], output
+
+        return self._pass(parts, measure)
 
     def _hold_out(
         self, data: Dataset, validation: float | Data | None
@@ -167,14 +192,18 @@ class Trainer:
 
     def _checked(self, data: Dataset) -> Dataset:
         """Return a data set whose inputs fit the model and whose targets fit the loss."""
-        shape = run.input_shapes(self.model)[0]
-        inputs = run.fit_input(data.inputs, shape)
+        shape = border.input_shapes(self.model)[0]
+        inputs = border.fit_input(data.inputs, shape)
         output = self.model.output_shape(shape)
         targets = self.loss.check(data.targets, output)
         return Dataset(inputs, targets, data.classes, data.name)
 
     def _epoch(
-        self, data: Dataset, held: Dataset | None, batch_size: int, listeners: list[Callback]
+        self,
+        program: TrainingProgram,
+        data: Dataset,
+        held: Dataset | None,
+        listeners: list[Callback],
     ) -> None:
         epoch, began = len(self.history) + 1, time.perf_counter()
         rate = self.optimizer.rate()
@@ -183,12 +212,21 @@ class Trainer:
             event = StepEnd(self, epoch, samples, tally.row())
             self._tell(Callback.on_step_end, listeners, event)
 
-        shuffled = batches(data, batch_size, seed=self.seed, epoch=epoch)
-        tally = self._pass(shuffled, self._learn, watch)
+        def learn(x: Array, target: Array) -> tuple[float, Array]:
+            value, output = program.step(x, target, self.seed)
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the loss is {value} at step {self.optimizer.state.steps}: a learning rate"
+                    f" lower than {program.rate:.3g} would help, or smaller inputs"
+                )
+            return value, output
+
+        shuffled = batches(data, program.batch, seed=self.seed, epoch=epoch)
+        tally = self._pass(shuffled, learn, watch)
         seconds = time.perf_counter() - began
         row: Row = {"epoch": epoch, **tally.row()}
         if held is not None:
-            row |= self._pass(batches(held, batch_size), self._measure).row("val_")
+            row |= self._measured(program, batches(held, program.batch)).row("val_")
         row |= {"lr": rate, "seconds": seconds, "images_per_second": tally.samples / seconds}
         self.history.rows.append(row)
         self._tell(Callback.on_epoch_end, listeners, EpochEnd(self, epoch, row))
@@ -209,23 +247,6 @@ class Trainer:
                 if self.stopped is not None:
                     break
         return tally
-
-    def _learn(self, x: Array, target: Array) -> tuple[float, Array]:
-        """Take one training step and return the loss and the output."""
-        step = self.optimizer.state.steps
-        value, output, grads = self.model.gradients(x, target, self.loss, seed=self.seed, step=step)
-        if not math.isfinite(value):
-            raise FloatingPointError(
-                f"the loss is {value} at step {step + 1}: a learning rate lower than"
-                f" {self.optimizer.rate():.3g} would help, or smaller inputs"
-            )
-        self.optimizer.step(self.model.arrays, grads)
-        return value, output
-
-    def _measure(self, x: Array, target: Array) -> tuple[float, Array]:
-        """Return the loss and the output of a batch in evaluation."""
-        output = run.predict(self.model, (x,), len(x), probabilities=False)
-        return self.loss(output, target)[0], output
 
     def _tell(
         self, event: Callable[..., Stop | None], listeners: list[Callback], news: object
