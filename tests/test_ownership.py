@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import minidl as dl
-from minidl.engine import lending
+from minidl.bench import memory
+from minidl.engine import lending, limits
 from minidl.engine.inference import SIZES
 from minidl.engine.memory import Memory
 from minidl.engine.program import TrainingProgram
@@ -130,6 +133,34 @@ def test_a_step_that_does_not_fit_says_what_would(monkeypatch: pytest.MonkeyPatc
     assert model.plan(fits, workers=1).peak < 330_000_000
 
 
+def test_what_is_nested_counts_as_well() -> None:
+    layers = [dl.Conv2d(8, 3, padding="same"), dl.ReLU(), dl.Conv2d(4, 3)]
+    flat, nested = (
+        dl.Sequential(layers, (8, 8, 1)),
+        dl.Sequential([dl.Sequential(layers)], (8, 8, 1)),
+    )
+    assert limits._roughly(nested, 1000) == limits._roughly(flat, 1000)
+    assert limits._roughly(flat, 1000) > flat.plan(1000).peak
+
+
+@pytest.mark.parametrize("module", [dl.Sigmoid(), dl.AvgPool2d(3, stride=1), dl.Dropout(0.5)])
+def test_a_plan_counts_what_a_module_keeps_by_itself(module: dl.Module) -> None:
+    model = dl.Sequential([dl.Conv2d(8, 1), module, dl.GlobalAvgPool2d()], (20, 20, 1))
+    kept = {layer.module: layer.kept for layer in model.plan(64).layers}
+    assert kept[type(module).__name__] >= 64 * 18 * 18 * 8 * 4
+
+
+def test_a_product_of_pixels_works_in_the_same_memory_every_step() -> None:
+    model = dl.Sequential([dl.Conv2d(3, 1), dl.BatchNorm(), dl.Conv2d(2, 1)], (4, 4, 2))
+    x, y = np.ones((8, 4, 4, 2), np.float32), np.zeros((8, 4, 4, 2), np.float32)
+    with TrainingProgram(model, HalfSquare(), dl.SGD(0.01), len(x), y, 1) as program:
+        kept = []
+        for _ in range(3):
+            program.step(x, y, 0)
+            kept += [memory.kept_bytes for memory in program._memories.values()]
+    assert len(set(kept)) == 1
+
+
 def test_predictions_lie_as_modules_would_leave_them() -> None:
     model = dl.Sequential([dl.Conv2d(5, 3)], (8, 8, 3))
     assert model.predict(np.zeros((70, 8, 8, 3), np.float32)).flags.c_contiguous
@@ -175,3 +206,30 @@ def test_blas_stays_at_one_thread_whatever_else_runs() -> None:
             program.step(x, y, 0)
     assert seen == [{1}, {1}]
     assert threads() == before
+
+
+MEASURE = """
+import sys
+import numpy as np
+import minidl as dl
+from minidl.bench import memory
+before = memory.held()
+model = getattr(dl.models, sys.argv[1])()
+x, y = np.zeros((64, 28, 28, 1), np.uint8), np.zeros(64, int)
+from minidl.engine.program import TrainingProgram
+optimizer = dl.SGD(0.01, momentum=0.9)
+with TrainingProgram(model, dl.SoftmaxCrossEntropy(), optimizer, 64, y, 1) as program:
+    for _ in range(3):
+        program.step(x, y, 0)
+    print(memory.held() - before, model.plan(64, workers=1).peak / 1e6)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(memory.held() is None, reason="/proc tells nothing")
+@pytest.mark.parametrize("name", ["vgg", "resnet"])
+def test_the_plan_foretells_the_memory_that_a_step_takes(name: str) -> None:
+    command = [sys.executable, "-c", MEASURE, name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    measured, planned = map(float, done.stdout.split())
+    assert planned == pytest.approx(measured, rel=0.15)

@@ -17,7 +17,6 @@ from minidl.bench.networks import build, image_shape
 from minidl.bench.peak import sgemm_peak
 from minidl.bench.timing import Call, Figures, race
 from minidl.engine.program import TrainingProgram
-from minidl.engine.threads import blas_threads
 from minidl.engine.workers import kind
 from minidl.graph import Graph
 from minidl.losses import SoftmaxCrossEntropy
@@ -41,9 +40,8 @@ def races(job: Job) -> dict[str, object]:
     """Return the figures of a step and of inference, in ms."""
     model = build(job.network)
     found = {"step": _step_race(job, model)}
-    with blas_threads(job.threads):
-        for name, count in (("one", 1), ("many", MANY)):
-            found[name] = _inference_race(job, model, count)
+    for name, count in (("one", 1), ("many", MANY)):
+        found[name] = _inference_race(job, model, count)
     return {name: list(figures) for name, figures in found.items()}
 
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from minidl.engine.border import input_shapes
+from minidl.engine.leaves import unfold
 from minidl.engine.plan import Plan, plan
 from minidl.graph import Graph
 
@@ -51,10 +52,10 @@ def check_memory(graph: Graph, batch: int, workers: int, slots: int) -> None:
 
 def _roughly(graph: Graph, batch: int) -> int:
     """Return more bytes than a step can take, without laying it out."""
-    sizes: list[int] = []
-    graph.walk(input_shapes(graph), lambda node, reads: sizes.append(sum(map(math.prod, reads))))
+    leaves, _ = unfold(graph, input_shapes(graph))
+    values = sum(math.prod(shape) for leaf in leaves for shape in (*leaf.shapes, leaf.shape))
     arrays = sum(array.nbytes for array in graph.arrays.values())
-    return ROUGH * (batch * sum(sizes) * graph.dtype.itemsize + arrays) + (1 << 28)
+    return ROUGH * (batch * values * graph.dtype.itemsize + arrays) + (1 << 28)
 
 
 def _advice(wanted: Plan, free: int) -> str:

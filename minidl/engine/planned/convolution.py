@@ -41,23 +41,31 @@ class Pixelwise(Op):
 
     kernel = "product"
 
+    def __init__(self, task: Task, room: Room) -> None:
+        super().__init__(task, room)
+        self.y = room.result()
+        self._dx = room.gradient(0) if self.wants(0) else None
+
+    @property
+    def weight(self) -> Array:
+        """The weights as (C, F)."""
+        weight: Array = self.task.params["weight"][0, 0]
+        return weight
+
     def forward(self, run: Pass, *xs: Array) -> Array:
         """Return y (H, W, n, F)."""
         self._x = xs[0].reshape(-1, xs[0].shape[3])  # (H·W·n, C)
-        y, weight = self.room.result(), self.task.params["weight"][0, 0]  # (C, F)
-        np.matmul(self._x, weight, out=y.reshape(-1, y.shape[3]))
-        return y
+        np.matmul(self._x, self.weight, out=self.y.reshape(-1, self.y.shape[3]))
+        return self.y
 
     def backward(self, run: Pass, dy: Array) -> tuple[Array | None, ...]:
         """Write dweight and return dx (H, W, n, C)."""
         flat = dy.reshape(-1, dy.shape[3])  # (H·W·n, F)
         if self.wants("weight"):
             np.matmul(self._x.T, flat, out=self.room.partial("weight")[0, 0])
-        if not self.wants(0):
-            return (None,)
-        dx = self.room.gradient(0)
-        np.matmul(flat, self.task.params["weight"][0, 0].T, out=dx.reshape(-1, dx.shape[3]))
-        return (dx,)
+        if self._dx is not None:
+            np.matmul(flat, self.weight.T, out=self._dx.reshape(-1, self._dx.shape[3]))
+        return (self._dx,)
 
 
 class _Convolution(Op):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from minidl.engine.passes import Pass, Task, inward, outward, pulled
@@ -19,6 +21,9 @@ class ByModule(Op):
             for index in range(len(task.leaf.reads))
         ]
         self._pullback: Pullback | None = None
+        if task.wanted:  # the output, and at least the inputs: the module's own, so only counted
+            numbers = sum(math.prod(shape) for shape in (task.leaf.shape, *task.leaf.shapes))
+            room.memory.note(numbers * room.samples * room.memory.dtype.itemsize)
 
     def forward(self, run: Pass, *xs: Array) -> Array:
         """Return the output."""
