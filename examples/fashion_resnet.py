@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train a residual network on Fashion-MNIST.")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1, help="threads to compute with")
+    parser.add_argument("--workers", type=int, help="processors (as many as help)")
     parser.add_argument("--quick", action="store_true", help="one epoch on drawn digits")
     args = parser.parse_args()
 
