@@ -56,7 +56,7 @@ def append(graph: Graph, module: Module, *reads: str) -> str:
     >>> append(dl.Graph(input_shape=(4,)), dl.Dense(2))
     'dense1'
     """
-    kind = type(module).__name__.lower().removesuffix("2d")
+    kind = type(module).__name__.lower().removesuffix("1d").removesuffix("2d")
     count = 1
     while f"{kind}{count}" in graph.nodes:
         count += 1
@@ -72,10 +72,11 @@ def residual(*modules: Module, skip: Module | None = None) -> Residual:
 
     ``y = chain(x) + skip(x)``, where the skip connection is the identity unless a module is given,
     such as a 1x1 convolution that matches another number of channels (He et al. 2016, *Deep
-    residual learning for image recognition*, figure 2).
+    residual learning for image recognition*, figure 2). With ``DropPath`` last in the chain, the
+    block falls back to its skip connection by chance: stochastic depth.
 
     >>> import minidl as dl
-    >>> block = dl.residual(dl.Conv2d(8, 3, padding="same"), dl.ReLU())
+    >>> block = dl.residual(dl.Conv2d(8, 3, padding="same"), dl.ReLU(), dl.DropPath(0.1))
     >>> block.output_shape((7, 7, 8))
     (7, 7, 8)
     """

@@ -28,6 +28,15 @@ def integer(name: str, value: object, low: int, high: int | None = None) -> int:
     return number
 
 
+def finite(name: str, value: object) -> float:
+    """Return ``value`` where it is a finite number.
+
+    >>> finite("value", -1.5)
+    -1.5
+    """
+    return _number(name, value, "finite", math.isfinite)
+
+
 def positive(name: str, value: object) -> float:
     """Return ``value`` where it is a finite number above 0; ``ValueError`` or ``TypeError`` else.
 
@@ -53,6 +62,15 @@ def share(name: str, value: object) -> float:
     0.9
     """
     return _number(name, value, "at least 0 and below 1", lambda number: 0 <= number < 1)
+
+
+def proportion(name: str, value: object) -> float:
+    """Return ``value`` where it is a number from 0 to 1.
+
+    >>> proportion("momentum", 1)
+    1.0
+    """
+    return _number(name, value, "from 0 to 1", lambda number: 0 <= number <= 1)
 
 
 def flag(name: str, value: object) -> bool:

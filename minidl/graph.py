@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from minidl.engine.inference import Inference
     from minidl.engine.plan import Plan
     from minidl.files import PathLike, WeightReport
+    from minidl.gradcheck import GradientReport
     from minidl.losses import Loss
 
 
@@ -363,6 +364,50 @@ class Graph(Module):
         from minidl.engine import run
 
         return run.gradients(self, x if isinstance(x, tuple) else (x,), y, loss, seed, step)
+
+    def check_gradients(
+        self,
+        x: Any = None,
+        y: Any = None,
+        loss: Loss | None = None,
+        *,
+        batch_size: int = 3,
+        train: bool = True,
+        elementwise: bool = False,
+        directions: int = 3,
+        step: float = 1e-6,
+        tolerance: float = 1e-6,
+        seed: int = 0,
+    ) -> GradientReport:
+        """Check the gradients of this model as it stands, in float64; the model is unchanged.
+
+        Parameters
+        ----------
+        x : array, or tuple of them, optional
+            A batch, as for ``predict``; drawn by default.
+        y, loss : array and Loss, optional
+            Targets and a loss, whose gradient is then checked as well.
+        batch_size, train, elementwise, directions, step, tolerance, seed
+            As for ``minidl.gradcheck``. Frozen arrays are left out, and in training their nodes run
+            as in evaluation.
+
+        Raises
+        ------
+        GradientError
+            Naming the node whose pullback is wrong, or else the parameter.
+
+        Examples
+        --------
+        >>> import minidl as dl
+        >>> model = dl.models.lenet()
+        >>> model.check_gradients(y=[3, 1, 4], loss=dl.SoftmaxCrossEntropy()).error < 1e-6
+        True
+        """
+        from minidl.gradcheck.check import Settings
+        from minidl.gradcheck.model import check_gradients
+
+        settings = Settings(elementwise, directions, step, tolerance, seed)
+        return check_gradients(self, x, y, loss, batch_size, train, settings)
 
     def load_weights(self, path: PathLike, *, strict: bool = True) -> WeightReport:
         """Copy the arrays of a model file into this model, by path, and report on them.

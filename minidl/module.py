@@ -145,6 +145,10 @@ class Module(Record):
     sample_local: ClassVar[bool] = False
     """Whether output sample i depends on input sample i alone, so that a batch may be cut."""
 
+    pixel_local: ClassVar[bool] = False
+    """Whether each output pixel depends on that input pixel alone, over all its channels: the
+    leading axes may then come in any order, because any arrays (..., C) will do."""
+
     def output_shape(self, *shapes: Any) -> Shape:
         """Return the shape of one output sample from those of the inputs; the same by default.
 

@@ -62,7 +62,8 @@ class Record:
         for name, annotation in get_annotations(cls).items():
             if not name.startswith("_") and "ClassVar" not in str(annotation):
                 default = cls.__dict__.get(name, Parameter.empty)
-                named = cls.positional is not None and len(fields) >= cls.positional
+                place = list({**fields, name: None}).index(name)
+                named = cls.positional is not None and place >= cls.positional
                 kind = Parameter.KEYWORD_ONLY if named else Parameter.POSITIONAL_OR_KEYWORD
                 fields[name] = Parameter(name, kind, default=default)
         cls.__signature__ = Signature(list(fields.values()))

@@ -31,7 +31,7 @@ def windows(
 
 def geometry(window: Window) -> Geometry:
     """Return a window's geometry as the reference has it."""
-    return Geometry(window.stride, window.padding, window.dilation)
+    return Geometry(window.stride, window.padding, window.dilation, window.beyond)
 
 
 def normal(seed: int, *shape: int) -> Array:

@@ -26,6 +26,7 @@ class Geometry(NamedTuple):
     stride: Pair = (1, 1)
     padding: Pads = ((0, 0), (0, 0))
     dilation: Pair = (1, 1)
+    beyond: Pair = (0, 0)  # how much of the padding after is there for the last window alone
 
 
 PLAIN = Geometry()
@@ -160,23 +161,62 @@ def max_pool_gradient(dy: Array, x: Array, kernel: Pair, geometry: Geometry) -> 
     return dx
 
 
-def average_pool(x: Array, kernel: Pair, geometry: Geometry) -> Array:
-    """The sum of the pixels under each window, by the number of taps: padding counts as zeros."""
+def _divisor(window: Pair, size: Pair, kernel: Pair, geometry: Geometry, counts: bool) -> int:
+    """Count the taps of a window on the image, or with its padding if that ``counts``."""
+    taps = [_pixel(window, tap, geometry) for tap in product(range(kernel[0]), range(kernel[1]))]
+    if not counts:
+        return sum(_inside(pixel, size) for pixel in taps)
+    (_, bottom), (_, right) = geometry.padding
+    last = (size[0] + bottom - geometry.beyond[0], size[1] + right - geometry.beyond[1])
+    return sum(row < last[0] and column < last[1] for row, column in taps)
+
+
+def average_pool(x: Array, kernel: Pair, geometry: Geometry, counts: bool = True) -> Array:
+    """The sum of the pixels under each window, by the number of its taps."""
     size = (x.shape[1], x.shape[2])
     y = np.zeros((len(x), *out_size(size, kernel, geometry), x.shape[3]))
     for (p, q), pixels in _windows(size, kernel, geometry):
         for row, column in pixels:
-            y[:, p, q] += x[:, row, column] / (kernel[0] * kernel[1])
+            y[:, p, q] += x[:, row, column] / _divisor((p, q), size, kernel, geometry, counts)
     return y
 
 
-def average_pool_gradient(dy: Array, x_shape: Index, kernel: Pair, geometry: Geometry) -> Array:
+def average_pool_gradient(
+    dy: Array, x_shape: Index, kernel: Pair, geometry: Geometry, counts: bool = True
+) -> Array:
     """Each dy, by the number of taps, goes to every pixel under its window."""
-    dx = np.zeros(x_shape)
-    for (p, q), pixels in _windows((x_shape[1], x_shape[2]), kernel, geometry):
+    dx, size = np.zeros(x_shape), (x_shape[1], x_shape[2])
+    for (p, q), pixels in _windows(size, kernel, geometry):
         for row, column in pixels:
-            dx[:, row, column] += dy[:, p, q] / (kernel[0] * kernel[1])
+            dx[:, row, column] += dy[:, p, q] / _divisor((p, q), size, kernel, geometry, counts)
     return dx
+
+
+def adaptive_windows(size: Pair, out: Pair) -> Iterator[tuple[Pair, list[Pair]]]:
+    """Walk ``out`` windows that share an image: each one's place and its pixels, row by row."""
+    for p, q in product(range(out[0]), range(out[1])):
+        rows, columns = (
+            range(math.floor(k * n / m), math.ceil((k + 1) * n / m))
+            for k, n, m in ((p, size[0], out[0]), (q, size[1], out[1]))
+        )
+        yield (p, q), list(product(rows, columns))
+
+
+def adaptive_pools(x: Array, dy: Array) -> tuple[Array, Array, Array, Array]:
+    """Return the means and their gradient, then the maxima and theirs."""
+    means, maxima = np.zeros(dy.shape), np.zeros(dy.shape)
+    dmeans, dmaxima = np.zeros(x.shape), np.zeros(x.shape)
+    out = (dy.shape[1], dy.shape[2])
+    for (p, q), pixels in adaptive_windows((x.shape[1], x.shape[2]), out):
+        for n, c in product(range(len(x)), range(x.shape[3])):
+            at, image = (n, p, q, c), x[n, :, :, c]
+            means[at] = math.fsum(image[pixel] for pixel in pixels) / len(pixels)
+            for row, column in pixels:
+                dmeans[n, row, column, c] += dy[at] / len(pixels)
+            row, column = _first_maximum(image, pixels)
+            maxima[at] = image[row, column]
+            dmaxima[n, row, column, c] += dy[at]
+    return means, dmeans, maxima, dmaxima
 
 
 # Batch norm, on one column of values: (M, C) with M = N·H·W

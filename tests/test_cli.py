@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import minidl as dl
 from minidl import cli, models
 from minidl.cli import choices, summary
 from minidl.cli.arguments import DATA
-from minidl.cli.choices import MODELS, SCHEDULES, build_schedule
+from minidl.cli.choices import MODELS, OPTIMIZERS, SCHEDULES, build_schedule
 from minidl.types import Array
 
 REAL = os.environ.get("MINIDL_DATA", "")
@@ -197,10 +198,13 @@ def test_the_defaults(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--data", "mnist", "--epochs", "1"], {"epochs": 1}),
         (["--data", "mnist", "--optimizer", "adam"], {"lr": 0.001, "momentum": 0.9}),
         (["--data", "mnist", "--optimizer", "adam", "--lr", "0.01"], {"lr": 0.01}),
+        (["--data", "mnist", "--optimizer", "adamw"], {"lr": 0.001, "momentum": 0.9}),
+        (["--data", "mnist", "--optimizer", "rmsprop"], {"lr": 0.001, "momentum": 0.0}),
+        (["--data", "mnist", "--optimizer", "adagrad"], {"lr": 0.01, "momentum": None}),
     ],
 )
 def test_defaults_depend_on_the_other_arguments(
-    run: Run, arguments: list[str], expected: dict[str, float]
+    run: Run, arguments: list[str], expected: dict[str, float | None]
 ) -> None:
     assert run("train", "--model", "mlp", "--out", "here", "--quiet", *arguments)[0] == 0
     given = json.loads(Path("here/run.json").read_text(encoding="utf-8"))["arguments"]
@@ -239,9 +243,11 @@ def test_seeds_decide(run: Run) -> None:
     assert hashes[0] == hashes[1] != hashes[2]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_every_schedule_trains(run: Run, schedule: str, optimizer: str) -> None:
+@pytest.mark.parametrize(
+    ("schedule", "optimizer"),
+    [(name, "sgd") for name in SCHEDULES] + [("one-cycle", name) for name in OPTIMIZERS],
+)
+def test_every_schedule_and_optimizer_trains(run: Run, schedule: str, optimizer: str) -> None:
     options = ["--schedule", schedule, "--optimizer", optimizer, "--warm-up", "2"]
     code, out, err = run("train", *QUICK, "--json", *options, "--weight-decay", "1e-4")
     assert (code, err) == (0, "")
@@ -255,6 +261,9 @@ def test_every_schedule_trains(run: Run, schedule: str, optimizer: str) -> None:
         ("step", [1, 0.1, 0.01, 0.01]),
         ("exponential", [1, 0.01 ** (1 / 3), 0.01 ** (2 / 3), 0.01]),
         ("inverse-time", [1, 1 / 4, 1 / 7, 1 / 10]),
+        ("multi-step", [1, 1, 0.1, 0.01]),
+        ("linear", [1, 2 / 3, 1 / 3, 0]),
+        ("polynomial", [1, 4 / 9, 1 / 9, 0]),
         ("cosine", [1, 0.75, 0.25, 0]),
     ],
 )
@@ -267,6 +276,38 @@ def test_schedules_are_stretched_over_the_run(name: str, rates: list[float]) -> 
     warm = build_schedule(name, 1.0, 9, 309)
     assert [warm.value(step, 309) for step in (0, 4, 8)] == pytest.approx([0.1, 0.5, 0.9])
     assert [warm.value(step, 309) for step in (9, 109, 209)] == pytest.approx(rates[:3])
+
+
+def test_the_cosine_restarts_after_a_seventh_and_three() -> None:
+    schedule = build_schedule("cosine-restarts", 1.0, 0, 70)
+    rates = [schedule.value(step, 70) for step in range(70)]
+    assert [step for step, rate in enumerate(rates) if rate == 1] == [0, 10, 30]
+    assert rates[-1] < 0.01
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_fits_a_run_of_any_length(name: str) -> None:
+    for total in range(1, 12):
+        schedule = build_schedule(name, 1.0, 0, total)
+        assert all(0 <= schedule.value(step, total) <= 1 for step in range(total + 1))
+
+
+OPTIMIZED = [
+    ("sgd", dl.SGD(0.1, momentum=0.5, weight_decay=0.2)),
+    ("adam", dl.Adam(0.1, betas=(0.5, 0.999), weight_decay=0.2)),
+    ("adamw", dl.AdamW(0.1, betas=(0.5, 0.999), weight_decay=0.2)),
+    ("rmsprop", dl.RMSprop(0.1, momentum=0.5, weight_decay=0.2)),
+    ("adagrad", dl.Adagrad(0.1, weight_decay=0.2)),
+]
+
+
+@pytest.mark.parametrize(("name", "expected"), OPTIMIZED)
+def test_what_the_names_of_optimizers_stand_for(name: str, expected: dl.Optimizer) -> None:
+    momentum = None if name == "adagrad" else 0.5
+    given = {"optimizer": name, "lr": 0.1, "momentum": momentum, "weight_decay": 0.2}
+    args = Namespace(**given, schedule="constant", warm_up=0)
+    assert choices.build_optimizer(args, 10).replace(lr=0.1) == expected
+    assert [name for name, _ in OPTIMIZED] == list(OPTIMIZERS)
 
 
 def test_the_step_schedule_never_takes_a_fourth_step() -> None:
@@ -360,8 +401,8 @@ def test_help_fits_a_screen_and_gives_an_example(run: Run, command: str) -> None
 
 def test_help_names_every_choice_and_option(run: Run) -> None:
     out = run("train", "--help")[1]
-    for name in (*DATA, *MODELS, *SCHEDULES, "sgd", "adam"):
-        assert name in out
+    for name in (*DATA, *MODELS, *SCHEDULES, *OPTIMIZERS):
+        assert re.search(rf"(?<![\w-]){name}(?![\w-])", out)
 
 
 def test_without_a_command_there_is_help(run: Run) -> None:
@@ -393,6 +434,7 @@ WRONG = {
     "train --lr inf": "--lr: expected a number above 0, got 'inf'",
     "train --lr fast": "--lr: expected a number above 0, got 'fast'",
     "train --momentum 1": "--momentum: expected a number of at least 0 and below 1, got '1'",
+    "train --optimizer adagrad --momentum 0.9": "--momentum: adagrad has none",
     "train --weight-decay=-1": "--weight-decay: expected a number of at least 0, got '-1'",
     "train --validation 1": "--validation: expected a number of at least 0 and below 1, got '1'",
     "train --validation 1e-9 --data mnist": "a share of 1e-09 holds out 0 of 300 samples",

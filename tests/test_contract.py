@@ -100,8 +100,9 @@ def test_every_layer_is_exported_by_the_package() -> None:
 @ALL
 @TRAIN
 def test_gradients_agree_with_nudging(row: Row, train: bool) -> None:
-    worst = dl.gradcheck(row.module, row.shapes, batch_size=row.batch, train=train)
-    assert worst < 1e-6
+    report = dl.gradcheck(row.module, row.shapes, batch_size=row.batch, train=train)
+    assert report.error < 1e-6
+    assert not report.kinks
 
 
 @ALL
@@ -248,6 +249,8 @@ def test_who_does_not_claim_to_be_sample_local() -> None:
     names = {row.name for row in ROWS if not row.module.sample_local}
     assert names == {
         "batch norm of images",
+        "batch norm of sequences",
+        "batch norm alone",
         "batch norm of vectors",
         "batch norm of one sample",
         "graph that shares a batch norm",

@@ -303,7 +303,7 @@ def test_any_crew_gives_the_same_bits(name: str) -> None:
 def test_it_agrees_with_the_plain_loop(name: str) -> None:
     cases: dict[str, tuple[dl.Optimizer, float]] = {
         "float64": (dl.Adam(epsilon=1e-2), 1e-11),  # rounding alone is to be no whole step
-        "float32": (dl.SGD(0.01, 0.9, weight_decay=1e-3), 1e-3),
+        "float32": (dl.SGD(0.01, momentum=0.9, weight_decay=1e-3), 1e-3),
     }
     for dtype, (optimizer, tolerance) in cases.items():
         expected = plain(GRAPHS[name](dtype), optimizer.replace())
@@ -420,7 +420,7 @@ def test_an_error_in_a_module_surfaces_once_with_its_node(
     crew: Crew, place: str, kind: type[Broken]
 ) -> None:
     """From the first member or the last; it does not count as a step, and the program goes on."""
-    model, optimizer = dl.Graph((5,)), dl.SGD(0.1, 0.9)
+    model, optimizer = dl.Graph((5,)), dl.SGD(0.1, momentum=0.9)
     model.add("dense", dl.Dense(5))
     model.add("inner", dl.Sequential({"unlucky": kind(place), "norm": dl.BatchNorm()}))
     (x, target), *_ = data = batches(model, (37,))

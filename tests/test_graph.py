@@ -105,7 +105,7 @@ SHAPE_MISTAKES = {
     "kernel larger than its input": (
         add(("conv", dl.Conv2d(4, 9))),
         "node 'conv' reads 'input' (8, 8, 3): a window of 9x9 is larger than its input of 8x8 with"
-        " padding 'valid': a smaller kernel would fit, or padding='same', or images of"
+        " padding 'valid': a smaller kernel would fit, or padding='same', or an input of"
         " at least 9x9",
     ),
     "dilated kernel larger than its input": (
@@ -424,7 +424,7 @@ def test_a_graph_without_shapes_fits_inputs_of_any_size() -> None:
 
 
 def test_padding_counts_in_what_would_fit() -> None:
-    with pytest.raises(dl.ShapeError, match="or images of at least 3x3"):
+    with pytest.raises(dl.ShapeError, match="or an input of at least 3x3"):
         dl.Sequential([dl.Conv2d(1, 5, padding=1)], (2, 2, 1))
 
 

@@ -17,11 +17,10 @@ PACKAGE = Path(minidl.__file__).parent
 
 ORDER = [
     *("types", "record", "checks", "shapes", "data"),
-    *("kernels", "initializers", "module", "layers", "metrics", "losses", "gradcheck"),
-    *("schedules", "optim"),
+    *("kernels", "initializers", "module", "layers", "metrics", "losses"),
+    *("paths", "schedules", "optim"),
     *(
         "arrays",
-        "paths",
         "wiring",
         "graph",
         "builders",
@@ -29,6 +28,7 @@ ORDER = [
         "files",
         "summary",
         "engine",
+        "gradcheck",
         "models",
     ),
     *("training", "bench", "interop", "plotting", "report", "cli"),
@@ -36,7 +36,7 @@ ORDER = [
 """Each room may import itself and those before it: ``data`` knows nothing of models, ``optim``
 nothing of graphs, ``training`` nothing of plots, and nothing knows ``cli``."""
 
-LATE = {("graph", "engine"), ("graph", "summary"), ("graph", "files")}
+LATE = {("graph", "engine"), ("graph", "summary"), ("graph", "files"), ("graph", "gradcheck")}
 """The exceptions, inside functions: thin methods of a graph that import when they are called."""
 
 HEAVY = {"scipy", "tqdm", "matplotlib", "safetensors", "threadpoolctl", "torch", "onnx", "sklearn"}

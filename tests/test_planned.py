@@ -337,6 +337,16 @@ CHAINS: dict[str, tuple[Shape, tuple[dl.Module, ...]]] = {
     "tanh": ((5, 4, 2), (dl.Tanh(),)),
     "sigmoid": ((5,), (dl.Sigmoid(),)),
     "dropout": ((5, 3, 2), (dl.Dropout(0.4),)),
+    "dropout of channels": ((5, 3, 2), (dl.Dropout2d(0.4),)),
+    "dropout of no channels": ((5, 3, 2), (dl.Dropout2d(0.0),)),
+    "dropout of samples": ((5, 3, 2), (dl.DropPath(0.4), dl.Tanh())),
+    "group norm": ((5, 4, 6), (dl.GroupNorm(2), dl.Tanh())),
+    "group norm of a pixel": ((1, 1, 6), (dl.GroupNorm(3),)),
+    "group norm without weights": ((5, 4, 6), (dl.GroupNorm(1, affine=False),)),
+    "instance norm": ((5, 4, 3), (dl.InstanceNorm(),)),
+    "instance norm with weights": ((5, 4, 3), (dl.InstanceNorm(affine=True), dl.ReLU())),
+    "pad": ((4, 3, 2), (dl.Pad(((1, 0), (2, 3)), value=-1.5), dl.Tanh())),
+    "pad by nothing": ((4, 3, 2), (dl.Pad(0),)),
 }
 
 

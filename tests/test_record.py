@@ -50,6 +50,22 @@ def test_a_subclass_adds_fields_behind() -> None:
     assert Point(1.0).fields() == {"x": 1.0, "y": 0.0}
 
 
+def test_a_field_declared_again_keeps_its_place() -> None:
+    class Named(Record):
+        positional = 1
+        x: float
+        y: float = 0.0
+
+    class Again(Named):
+        x: float = 3.0
+        z: float = 0.0
+
+    assert Again().fields() == {"x": 3.0, "y": 0.0, "z": 0.0}
+    assert Again(1.0).x == 1.0
+    with pytest.raises(TypeError, match=r"Again\(x.*=3.0, \*, y.*: too many positional"):
+        Again(1.0, 2.0)
+
+
 def test_what_it_shows() -> None:
     assert repr(Pixel(1.0, color="blue")) == "Pixel(x=1.0, y=1.0, color='blue')"
 

@@ -58,6 +58,7 @@ def test_same_padding_keeps_the_size_over_the_stride(
     [
         ("valid", ((0, 0), (0, 0))),
         ("same", ((1, 1), (2, 2))),
+        ("full", ((2, 2), (4, 4))),
         (1, ((1, 1), (1, 1))),
         ((2, 0), ((2, 2), (0, 0))),
         (((0, 1), (2, 3)), ((0, 1), (2, 3))),
@@ -80,6 +81,22 @@ def test_taps_lie_inside_the_padded_image(found: Window) -> None:
             assert 0 <= places[0] <= places[-1] < padded
 
 
+@settings(max_examples=100, deadline=None)
+@given(found=windows(pooling=True), axis=st.sampled_from([0, 1]), stride=st.integers(1, 4))
+def test_ceil_takes_every_window_that_begins_before_the_end(
+    found: Window, axis: int, stride: int
+) -> None:
+    found = found.replace(stride=(stride, stride))
+    whole = window(
+        (*found.size, 1), found.kernel, found.stride, found.dilation, found.padding, ceil=True
+    )
+    (before, after), size = found.padding[axis], found.size[axis]
+    reach = found.dilation[axis] * (found.kernel[axis] - 1) + 1
+    last = size + before + after - reach  # where a window may stand that fits
+    starts = [at for at in range(0, size + before, stride) if at <= last or at - stride < last]
+    assert whole.out[axis] == len(starts)
+
+
 def test_a_pair_is_rows_and_columns() -> None:
     assert pair(3, "size") == (3, 3)
     assert dl.Conv2d(1, (2, 5)).output_shape((6, 6, 1)) == (5, 2, 1)
@@ -98,8 +115,8 @@ MISTAKES: list[tuple[Callable[[], object], str]] = [
     (lambda: dl.MaxPool2d((2, 2, 2)), "kernel_size should be a whole number of at least 1"),  # type: ignore[arg-type]
     (lambda: dl.MaxPool2d(2, stride=-1), "stride should be a whole number of at least 1"),
     (
-        lambda: dl.Conv2d(1, 3, padding="full"),
-        "padding should be 'valid', 'same' or numbers, got 'full'",
+        lambda: dl.Conv2d(1, 3, padding="reflect"),
+        "padding should be 'valid', 'same', 'full' or numbers, got 'reflect'",
     ),
     (
         lambda: dl.Conv2d(1, 3, padding=-1),

@@ -541,6 +541,13 @@ def test_what_is_no_metric_or_callback(options: dict[str, Any], message: str) ->
         dl.Trainer(regression()[0].model, dl.MeanSquaredError(), dl.SGD(0.1), **options)
 
 
+def test_two_metrics_of_one_name_are_refused() -> None:
+    model = dl.Sequential([dl.Dense(3)], (4,))
+    twice = [dl.Accuracy(), dl.Accuracy(ignore_index=2)]
+    with pytest.raises(ValueError, match="has a column 'accuracy' already: leave that metric out"):
+        dl.Trainer(model, dl.SoftmaxCrossEntropy(), dl.SGD(0.1), metrics=twice)
+
+
 def test_a_model_of_two_inputs_needs_a_loop_of_its_own() -> None:
     graph = dl.Graph({"a": (3,), "b": (3,)})
     graph.add("sum", dl.Add(), "a", "b")

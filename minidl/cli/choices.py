@@ -5,18 +5,22 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from minidl import models
 from minidl.data import Dataset
 from minidl.graph import Graph
-from minidl.optim import SGD, Adam, Optimizer
+from minidl.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from minidl.schedules import (
     ConstantRate,
     Cosine,
+    CosineRestarts,
     ExponentialDecay,
     InverseTimeDecay,
+    Linear,
+    MultiStepDecay,
     OneCycle,
+    Polynomial,
     Schedule,
     StepDecay,
     WarmUp,
@@ -24,16 +28,40 @@ from minidl.schedules import (
 
 MODELS: Final = ("lenet", "vgg", "resnet", "mlp")
 
-OPTIMIZERS: Final = MappingProxyType({"sgd": 0.05, "adam": 0.001})
-"""The optimizers, and the learning rate that each has by default."""
+
+class Choice(NamedTuple):
+    """An optimizer, and the learning rate and the momentum that it has by default, if any.
+
+    Of Adam and AdamW the momentum is the first beta.
+    """
+
+    kind: type[Optimizer]
+    lr: float
+    momentum: float | None
+
+
+OPTIMIZERS: Final = MappingProxyType(
+    {
+        "sgd": Choice(SGD, 0.05, 0.9),
+        "adam": Choice(Adam, 0.001, 0.9),
+        "adamw": Choice(AdamW, 0.001, 0.9),
+        "rmsprop": Choice(RMSprop, 0.001, 0.0),
+        "adagrad": Choice(Adagrad, 0.01, None),
+    }
+)
+"""The optimizers by name."""
 
 SCHEDULES: Final[MappingProxyType[str, Callable[[float, int], Schedule]]] = MappingProxyType(
     {
         "constant": lambda lr, total: ConstantRate(lr),
         "step": lambda lr, total: StepDecay(lr, every=-(-total // 3), factor=0.1),
+        "multi-step": lambda lr, total: MultiStepDecay(lr, (-(-total // 2), -(-total * 3 // 4))),
         "exponential": lambda lr, total: ExponentialDecay(lr, factor=0.01 ** (1 / total)),
         "inverse-time": lambda lr, total: InverseTimeDecay(lr, decay=9 / total),
+        "linear": lambda lr, total: Linear(lr),
+        "polynomial": lambda lr, total: Polynomial(lr, power=2),
         "cosine": lambda lr, total: Cosine(lr),
+        "cosine-restarts": lambda lr, total: CosineRestarts(lr, -(-total // 7), multiplier=2),
         "one-cycle": lambda lr, total: OneCycle(lr),
     }
 )
@@ -61,6 +89,12 @@ def build_schedule(name: str, lr: float, warm_up: int, total: int) -> Schedule:
 def build_optimizer(args: Namespace, total: int) -> Optimizer:
     """Return the optimizer that the arguments of ``train`` describe, for ``total`` steps."""
     schedule = build_schedule(args.schedule, args.lr, args.warm_up, total)
-    if args.optimizer == "adam":
-        return Adam(schedule, betas=(args.momentum, 0.999), weight_decay=args.weight_decay)
-    return SGD(schedule, momentum=args.momentum, weight_decay=args.weight_decay)
+    choice = OPTIMIZERS[args.optimizer]
+    options = {"weight_decay": args.weight_decay}
+    if issubclass(choice.kind, Adam):
+        return choice.kind(schedule, betas=(args.momentum, 0.999), **options)
+    if choice.momentum is not None:
+        options["momentum"] = args.momentum
+    elif args.momentum is not None:
+        raise ValueError(f"--momentum: {args.optimizer} has none")
+    return choice.kind(schedule, **options)

@@ -34,8 +34,10 @@ from minidl.losses import SoftmaxCrossEntropy
 from minidl.training import History, Trainer
 
 EPILOG = """\
-Over the run 'one-cycle' climbs to the rate for 30 %, then falls to almost 0,
-'cosine' falls from it to 0, 'step' divides it by 10 after each third,
+Over the run 'one-cycle' climbs to the rate for 30 %, then falls to almost 0;
+'cosine', 'linear' and 'polynomial' (a parabola) fall from it to 0, and
+'cosine-restarts' three times, each twice as long; 'step' divides it by 10
+after each third, 'multi-step' after a half and after three quarters;
 'exponential' brings it to a hundredth, 'inverse-time' to a tenth.
 
 example:
@@ -87,28 +89,38 @@ def _add_amount(group: Group) -> None:
 
 def _add_optimization(group: Group) -> None:
     add = group.add_argument
-    add("--optimizer", metavar="NAME", choices=OPTIMIZERS, default="sgd", help="sgd or adam (sgd)")
-    add("--lr", metavar="X", type=POSITIVE, help="learning rate (0.05; adam: 0.001)")
+    add(
+        "--optimizer",
+        metavar="NAME",
+        choices=OPTIMIZERS,
+        default="sgd",
+        help="sgd, adam, adamw, rmsprop or adagrad (sgd)",
+    )
+    add(
+        "--lr",
+        metavar="X",
+        type=POSITIVE,
+        help="learning rate (sgd: 0.05, adagrad: 0.01, others: 0.001)",
+    )
     add(
         "--momentum",
         metavar="X",
         type=SHARE,
-        default=0.9,
-        help="of sgd, or beta1 of adam (0.9)",
+        help="of sgd, or beta1 of adam and adamw (0.9); rmsprop: 0",
     )
     add(
         "--weight-decay",
         metavar="X",
         type=NOT_NEGATIVE,
         default=0.0,
-        help="strength of L2 regularisation (0)",
+        help="of L2 regularisation; adamw: apart from the gradient (0)",
     )
     add(
         "--schedule",
         metavar="NAME",
         choices=SCHEDULES,
         default="one-cycle",
-        help="one-cycle, cosine, constant, step, exponential or inverse-time (one-cycle): below",
+        help="constant, or one of those explained below (one-cycle)",
     )
     add(
         "--warm-up",
@@ -151,7 +163,9 @@ def _complete(args: Namespace) -> Namespace:
     if args.epochs is None:
         args.epochs = 8 if args.data == "digits" else 3
     if args.lr is None:
-        args.lr = OPTIMIZERS[args.optimizer]
+        args.lr = OPTIMIZERS[args.optimizer].lr
+    if args.momentum is None:
+        args.momentum = OPTIMIZERS[args.optimizer].momentum
     return args
 
 

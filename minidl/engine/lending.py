@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
-import numpy as np
-
 from minidl.engine.crew import shared
 from minidl.graph import Graph
 from minidl.optim import Optimizer
@@ -36,10 +34,9 @@ def lent(model: Graph, optimizer: Optimizer | None) -> Iterator[None]:
 @contextmanager
 def _slots_lent(model: Graph, optimizer: Optimizer) -> Iterator[None]:
     kept = optimizer.state.slots
-    for path in model.trainable:
-        known = kept.setdefault(path, {})
-        array = model.arrays[path]
-        known |= {name: np.zeros_like(array) for name in optimizer.slots if name not in known}
+    which = optimizer.assigned(model.trainable, model.arrays)
+    for path, index in which.items():
+        optimizer.parts[index].remember(path, model.arrays[path])
     copies = {path: _copied(slots) for path, slots in kept.items()}
     try:
         optimizer.state.slots = copies

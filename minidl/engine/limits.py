@@ -37,12 +37,15 @@ def _group_memory() -> list[int]:
         return []
 
 
-def check_memory(graph: Graph, batch: int, workers: int, slots: int) -> None:
-    """Raise ``MemoryError`` where a training step would not fit, before anything is allocated."""
+def check_memory(graph: Graph, batch: int, workers: int, remembered: int) -> None:
+    """Raise ``MemoryError`` where a training step would not fit, before anything is allocated.
+
+    ``remembered`` is how many bytes the optimizer does.
+    """
     free = free_memory()
     if free is None or _roughly(graph, batch) < free:
         return
-    wanted = plan(graph, batch, workers, slots)
+    wanted = plan(graph, batch, workers, remembered)
     if wanted.peak > free:
         raise MemoryError(
             f"a training step on {batch:,} samples needs about {wanted.peak / 1e6:,.0f} MB, and"

@@ -104,8 +104,13 @@ def _line(row: tuple[str, ...], widths: Sequence[int]) -> str:
     return f"{left}  {right}  {row[5]}".rstrip()
 
 
-def plan(graph: Graph, batch_size: int, workers: int | None = None, slots: int = 1) -> Plan:
-    """Return the plan of a training step; ``slots`` are those of the optimizer."""
+def plan(
+    graph: Graph, batch_size: int, workers: int | None = None, remembered: int | None = None
+) -> Plan:
+    """Return the plan of a training step.
+
+    ``remembered`` is how many bytes the optimizer does: a number of each parameter if not given.
+    """
     batch = integer("batch_size", batch_size, low=1)
     count = (
         helpful_workers(graph, batch)
@@ -131,18 +136,19 @@ def plan(graph: Graph, batch_size: int, workers: int | None = None, slots: int =
         tuple(cut.stop - cut.start for cut in shards(batch)),
         tuple(_layer(task, batch, memory, kernels) for task in tasks),
         arrays,
-        arrays + _shared(graph, stages, batch, slots),
+        arrays + _shared(graph, stages, batch, remembered),
         memory.kept_bytes,
         memory.scratch_bytes,
     )
 
 
-def _shared(graph: Graph, stages: Sequence[Stage], batch: int, slots: int) -> int:
+def _shared(graph: Graph, stages: Sequence[Stage], batch: int, remembered: int | None) -> int:
     """Return the bytes that workers share, the copies of the arrays aside."""
-    trained = sum(graph.arrays[path].nbytes for path in graph.trainable)
+    if remembered is None:
+        remembered = sum(graph.arrays[path].nbytes for path in graph.trainable)
     shapes = [*input_shapes(graph), graph.output_shape(*input_shapes(graph))]
     border = sum(math.prod(shape) for shape in shapes) * batch * graph.dtype.itemsize
-    return slots * trained + border + sum(stage.shared_bytes for stage in stages)
+    return remembered + border + sum(stage.shared_bytes for stage in stages)
 
 
 def _layer(task: Task, batch: int, memory: Memory, kernels: dict[str, str]) -> LayerPlan:

@@ -18,7 +18,7 @@ from minidl.engine.memory import Memory
 from minidl.engine.passes import Pass, Task, inward, wanted_tasks
 from minidl.engine.stages import Stage, divide
 from minidl.engine.threads import BlasThreads
-from minidl.engine.updates import Updates
+from minidl.engine.updates import Updates, remembered
 from minidl.graph import Graph
 from minidl.losses import Loss
 from minidl.optim import Optimizer
@@ -68,7 +68,7 @@ class TrainingProgram:
         model, optimizer, batch, targets = self.model, self.optimizer, self.batch, self._like
         shapes = border.input_shapes(model)
         if optimizer is not None:
-            check_memory(model, batch, self._workers, len(optimizer.slots))
+            check_memory(model, batch, self._workers, remembered(model, optimizer))
         self._frozen = frozenset(model.frozen)
         with ExitStack() as stack:
             stack.enter_context(lent(model, optimizer))
@@ -83,7 +83,8 @@ class TrainingProgram:
             self._inputs = [shared((batch, *shape), model.dtype) for shape in shapes]
             self._targets = shared((batch, *targets.shape[1:]), targets.dtype)
             self._results = shared((batch, *model.output_shape(*shapes)), model.dtype)
-            self._rate, self._value = shared((1,), np.float64), shared((1,), np.float64)
+            self._rates = shared((len(optimizer.parts) if optimizer else 0,), np.float64)
+            self._value = shared((1,), np.float64)
             self._memories: dict[int, Memory] = {}
             self._crew = gather(self._run, self._workers, self._kind)
             stack.callback(self._crew.close)
@@ -113,12 +114,13 @@ class TrainingProgram:
             self.close()
             self._open()
         state = self.optimizer.state
-        self.rate = self._rate[0] = self.optimizer.rate()
+        self._rates[:] = [part.rate() for part in self.optimizer.parts]
+        self.rate = float(self._rates[0])
         self._blas.set_to_one()
         self._fill(x)
         self._targets[: len(x)] = targets
         self._crew.run(TRAIN, len(x), seed, state.steps)
-        state.steps += 1
+        state.advance(self.model.trainable)
         return float(self._value[0]), self._results[: len(x)].copy()
 
     def evaluate(self, x: Array) -> Array:
@@ -166,7 +168,7 @@ class TrainingProgram:
             stage.backward(run)
         run.member.wait()
         if self._updates is not None:
-            self._updates.apply(run, float(self._rate[0]))
+            self._updates.apply(run, self._rates.tolist())
         if run.tells:
             for path, update in run.updates.items():
                 self.model.arrays[path] = update

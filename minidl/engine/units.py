@@ -10,9 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from minidl.engine.passes import Task
-from minidl.engine.planned.convolution import convolve
+from minidl.engine.planned.convolution import convolve, has_kernel
 from minidl.engine.planned.dense import FlattenImages, Multiply
+from minidl.engine.planned.drop import Drop
+from minidl.engine.planned.norm import NormGroups
 from minidl.engine.planned.op import Op, Room
+from minidl.engine.planned.padding import PadConstant
 from minidl.engine.planned.plain import ByModule
 from minidl.engine.planned.pointwise import AddBias, Affine, Rectify, Sum
 from minidl.engine.planned.pooling import GlobalAverage, MaxPoolInPairs, in_pairs
@@ -21,10 +24,15 @@ from minidl.layers import (
     BatchNorm,
     Conv2d,
     Dense,
+    Dropout2d,
+    DropPath,
     Flatten,
     GlobalAvgPool2d,
+    GroupNorm,
+    InstanceNorm,
     MaxPool2d,
     Normalize,
+    Pad,
     ReLU,
 )
 from minidl.record import Record
@@ -61,7 +69,7 @@ def _lowered(task: Task, new: int) -> list[Unit]:
     def one(make: Maker, keeps_input: bool = False) -> Unit:
         return Unit(make, task, leaf.reads, leaf.writes, leaf.shape, keeps_input)
 
-    if type(module) is Conv2d:
+    if type(module) is Conv2d and has_kernel(module, leaf.shapes[0][2]):
         return _with_bias(one(convolve, True), module.bias, new)
     if type(module) is Dense:
         return _with_bias(one(Multiply, True), module.bias, new)
@@ -69,6 +77,12 @@ def _lowered(task: Task, new: int) -> list[Unit]:
         return [one(MaxPoolInPairs)]
     if type(module) is GlobalAvgPool2d:
         return [one(GlobalAverage)]
+    if type(module) in (GroupNorm, InstanceNorm) and image:
+        return [one(NormGroups)]
+    if type(module) in (Dropout2d, DropPath) and image:
+        return [one(Drop)]
+    if type(module) is Pad and image and module.mode == "constant":
+        return [one(PadConstant)]
     if type(module) is Flatten and image:
         return [one(FlattenImages)]
     if type(module) is Add:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from minidl.engine.crew import shared
 from minidl.engine.cut import tiles
 from minidl.engine.passes import Pass
 from minidl.engine.stages import Stage
 from minidl.graph import Graph
 from minidl.optim import Optimizer
+from minidl.optim.clipping import clip_by_value, norm_scale, sum_of_squares
 from minidl.types import Array
 
 TILE = 1 << 16
@@ -28,34 +30,66 @@ class Updates:
         for stage in stages:
             for path, parts in stage.partial:
                 self._parts[path].append(parts.reshape(len(parts), -1))
+        self._which = optimizer.assigned(self._parts, model.arrays)
+        state = optimizer.state
+        self._missed = {path: state.steps - state.updates.get(path, 0) for path in self._parts}
         self._work = [
-            (path, tile) for path in self._parts for tile in self._tiles(model.arrays[path].size)
+            (path, tile) for path in self._parts for tile in self._tiles(path, model.arrays[path])
         ]
+        self._squares = shared((len(self._work),), np.float64)
 
-    def _tiles(self, size: int) -> list[slice]:
-        return tiles(size, TILE if self._optimizer.elementwise else size)
+    def _tiles(self, path: str, array: Array) -> list[slice]:
+        part = self._optimizer.parts[self._which[path]]
+        return tiles(array.size, TILE if part.elementwise else array.size)
 
-    def _total(self, path: str, tile: slice, count: int, run: Pass) -> Array:
-        """Return some elements of the gradient: the sum over leaves, and over their shards."""
-        pieces = [row[tile] for parts in self._parts[path] for row in parts[:count]]
-        if len(pieces) == 1:
-            alone: Array = pieces[0]
-            return alone
-        total = run.memory.scratch("total", (tile.stop - tile.start,))
-        np.add(pieces[0], pieces[1], out=total)
-        for piece in pieces[2:]:
-            total += piece
+    def apply(self, run: Pass, rates: Sequence[float]) -> None:
+        """Update this member's tiles, by the rate of each part of the optimizer."""
+        mine = run.member.share(len(self._work))
+        # One after the other, while what belongs to a tile is in cache.
+        totals: Iterable[tuple[int, Array]] = ((index, self._total(index, run)) for index in mine)
+        if self._optimizer.clip_norm is not None:
+            totals = list(totals)
+            self._shrink(totals, run, self._optimizer.clip_norm)
+        for index, gradient in totals:
+            self._update(index, gradient, rates, run)
+
+    def _total(self, index: int, run: Pass) -> Array:
+        """Return some elements of the gradient: the sum over leaves, and over their shards.
+
+        It lies in the memory of the first shard's, and is clipped by value.
+        """
+        path, tile = self._work[index]
+        rows = [row for parts in self._parts[path] for row in parts[: len(run.cut)]]
+        total: Array = rows[0][tile]
+        for row in rows[1:]:
+            total += row[tile]
+        if self._optimizer.clip_value is not None:
+            clip_by_value(total, self._optimizer.clip_value)
         return total
 
-    def apply(self, run: Pass, rate: float) -> None:
-        """Update this member's tiles."""
-        for index in run.member.share(len(self._work)):
-            path, tile = self._work[index]
-            gradient = self._total(path, tile, len(run.cut), run)
-            array, slots = self._arrays[path], self._optimizer.state.slots[path]
-            if tile.stop - tile.start == array.size:  # in its own shape: not all can do without
-                gradient = gradient.reshape(array.shape)
-                self._optimizer.update(array, gradient, slots, rate, run.step + 1)
-                continue
-            pieces = {name: slot.reshape(-1)[tile] for name, slot in slots.items()}
-            self._optimizer.update(array.reshape(-1)[tile], gradient, pieces, rate, run.step + 1)
+    def _shrink(self, totals: Sequence[tuple[int, Array]], run: Pass, limit: float) -> None:
+        """Bring the norm of all gradients down; every member adds the squares up alike."""
+        for index, gradient in totals:
+            self._squares[index] = sum_of_squares(gradient)
+        run.member.wait()
+        scale = norm_scale(float(self._squares.sum()), limit)
+        for _, gradient in totals:
+            gradient *= scale
+
+    def _update(self, index: int, gradient: Array, rates: Sequence[float], run: Pass) -> None:
+        path, tile = self._work[index]
+        array, slots = self._arrays[path], self._optimizer.state.slots[path]
+        part, rate = self._optimizer.parts[self._which[path]], rates[self._which[path]]
+        step = run.step + 1 - self._missed[path]
+        if len(gradient) == array.size:  # in its own shape: not all can do without
+            part.update(array, gradient.reshape(array.shape), slots, rate, step)
+            return
+        pieces = {name: slot.reshape(-1)[tile] for name, slot in slots.items()}
+        part.update(array.reshape(-1)[tile], gradient, pieces, rate, step)
+
+
+def remembered(model: Graph, optimizer: Optimizer) -> int:
+    """Return how many bytes an optimizer remembers of what a model trains."""
+    which = optimizer.assigned(model.trainable, model.arrays)
+    slots = [len(part.slots) for part in optimizer.parts]
+    return sum(slots[index] * model.arrays[path].nbytes for path, index in which.items())

@@ -1,62 +1,39 @@
-"""Activation functions and their derivatives, element by element.
-
-Each pair is ``name(x) -> y`` and ``name_gradient(dy, y) -> dx``; these need the output alone.
-"""
+"""The table of activations: each function, its gradient, and what the gradient needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
+from minidl.kernels import gelu, rectifiers, smooth, softmax
 from minidl.types import Array
 
 
-class Elementwise(NamedTuple):
-    """A function ``y = f(x)`` of each element, and ``dx = gradient(dy, y)``."""
+class Activation(NamedTuple):
+    """A function ``y = f(x, *fields)``, and ``dx = gradient(dy, *kept, *fields)``.
 
-    function: Callable[[Array], Array]
-    gradient: Callable[[Array, Array], Array]
+    ``keeps`` names what is kept for the gradient: "x", "y" or "xy". The output costs no memory
+    where the next module keeps it too, as a convolution does.
+    """
 
-
-def relu(x: Array) -> Array:
-    """Return max(x, 0); NaN stays NaN."""
-    y: Array = np.maximum(x, x.dtype.type(0))
-    return y
-
-
-def relu_gradient(dy: Array, y: Array) -> Array:
-    """Return ``dy`` where the output is positive, else 0."""
-    return np.multiply(dy, y > 0)
+    function: Callable[..., Array]
+    gradient: Callable[..., Array]
+    keeps: str
 
 
-def sigmoid(x: Array) -> Array:
-    """Return 1 / (1 + exp(-x)), from exp(-|x|), which cannot overflow."""
-    small = np.exp(-np.abs(x))
-    y: Array = np.where(x < 0, small, 1)
-    y /= 1 + small
-    return y
-
-
-def sigmoid_gradient(dy: Array, y: Array) -> Array:
-    """Return dy · y · (1 - y)."""
-    dx: Array = dy * y * (1 - y)
-    return dx
-
-
-def tanh(x: Array) -> Array:
-    """Return the hyperbolic tangent."""
-    y: Array = np.tanh(x)
-    return y
-
-
-def tanh_gradient(dy: Array, y: Array) -> Array:
-    """Return dy · (1 - y²)."""
-    dx: Array = dy * (1 - y * y)
-    return dx
-
-
-RELU = Elementwise(relu, relu_gradient)
-SIGMOID = Elementwise(sigmoid, sigmoid_gradient)
-TANH = Elementwise(tanh, tanh_gradient)
+RELU = Activation(rectifiers.relu, rectifiers.relu_gradient, keeps="y")
+LEAKY_RELU = Activation(rectifiers.leaky_relu, rectifiers.leaky_relu_gradient, keeps="x")
+ELU = Activation(rectifiers.elu, rectifiers.elu_gradient, keeps="x")
+SELU = Activation(rectifiers.selu, rectifiers.selu_gradient, keeps="x")
+HARD_SIGMOID = Activation(rectifiers.hard_sigmoid, rectifiers.hard_sigmoid_gradient, keeps="x")
+HARD_SWISH = Activation(rectifiers.hard_swish, rectifiers.hard_swish_gradient, keeps="x")
+SIGMOID = Activation(smooth.sigmoid, smooth.sigmoid_gradient, keeps="y")
+TANH = Activation(smooth.tanh, smooth.tanh_gradient, keeps="y")
+SILU = Activation(smooth.silu, smooth.silu_gradient, keeps="x")
+MISH = Activation(smooth.mish, smooth.mish_gradient, keeps="x")
+SOFTPLUS = Activation(smooth.softplus, smooth.softplus_gradient, keeps="x")
+SOFTSIGN = Activation(smooth.softsign, smooth.softsign_gradient, keeps="x")
+GELU = Activation(gelu.gelu, gelu.gelu_gradient, keeps="xy")
+GELU_TANH = Activation(gelu.gelu_tanh, gelu.gelu_tanh_gradient, keeps="x")
+SOFTMAX = Activation(softmax.softmax, softmax.softmax_gradient, keeps="y")
+LOG_SOFTMAX = Activation(softmax.log_softmax, softmax.log_softmax_gradient, keeps="y")

@@ -1,90 +1,116 @@
 """Pooling: the maximum or the average of each window, and their adjoints.
 
-Both are separable: a window over columns, then one over rows, costs kh + kw passes over contiguous
-memory rather than kh·kw. Each public function is two calls of the same one-axis kernel; axis 2 of
-an (N, H, W, C) batch is the columns, axis 1 the rows.
+Both are separable: windows over columns, then over rows, cost kh + kw passes over contiguous memory
+rather than kh·kw. Each function is two calls of the same one-axis kernel; axis 2 of an
+(N, H, W, C) batch is the columns, axis 1 the rows. Padding is no pixel here: see ``taps``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 
-from minidl.kernels.padding import crop, pad
-from minidl.shapes import Window
+from minidl.kernels.masks import keep
+from minidl.kernels.taps import Line, Lines
 from minidl.types import Array, Shape
 
-
-def _tap(axis: int, index: int, window: Window) -> tuple[slice, ...]:
-    """Return the index of tap ``index`` of every window along one axis of a batch."""
-    everything = slice(None)
-    return (everything,) * axis + (window.tap(axis - 1, index),)
+Share: TypeAlias = "float | Array"
+Pooled: TypeAlias = tuple[Array, Callable[[Array], Array]]
+"""A result ``y``, and the function that makes ``dx`` of ``dy``."""
 
 
-def _max_along(x: Array, axis: int, window: Window) -> Array:
-    """Return the maximum over the taps of one axis."""
-    y: Array = x[_tap(axis, 0, window)]
-    for index in range(1, window.kernel[axis - 1]):
-        y = np.maximum(y, x[_tap(axis, index, window)])
+def _at(axis: int, one: slice) -> tuple[slice, ...]:
+    """Return the index of ``one`` along an axis of a batch."""
+    return (slice(None),) * axis + (one,)
+
+
+def _resized(shape: Shape, axis: int, size: int) -> Shape:
+    return (*shape[:axis], size, *shape[axis + 1 :])
+
+
+def _combined(ufunc: np.ufunc, start: float, x: Array, axis: int, line: Line) -> Array:
+    """Combine the taps of each window along one axis; of a single tap, this is a view."""
+    if line.full:
+        (_, pixels), *others = line.taps
+        y: Array = x[_at(axis, pixels)]
+        for index, (_, pixels) in enumerate(others):
+            y = ufunc(y, x[_at(axis, pixels)], out=y if index else None)
+        return y
+    y = np.full(_resized(x.shape, axis, line.out), start, x.dtype)
+    for windows, pixels in line.taps:
+        some = y[_at(axis, windows)]
+        ufunc(some, x[_at(axis, pixels)], out=some)
     return y
 
 
-def _max_along_adjoint(dy: Array, x: Array, y: Array, axis: int, window: Window) -> Array:
+def _max_along(x: Array, axis: int, line: Line) -> Array:
+    """Return the maximum of each window along one axis."""
+    return _combined(np.maximum, -np.inf, x, axis, line)
+
+
+def _max_along_adjoint(dy: Array, x: Array, y: Array, axis: int, line: Line) -> Array:
     """Send each ``dy`` to the first tap that holds the maximum."""
+    if line.plain:
+        return dy
     dx = np.zeros(x.shape, dy.dtype)
     free = np.ones(y.shape, np.bool_)
-    for index in range(window.kernel[axis - 1]):
-        tap = _tap(axis, index, window)
-        hit = free & (x[tap] == y)
-        dx[tap] += hit * dy
-        free ^= hit
+    for windows, pixels in line.taps:
+        there, here = _at(axis, windows), _at(axis, pixels)
+        hit = free[there] & (x[here] == y[there])
+        dx[here] += keep(dy[there], hit)
+        free[there] ^= hit
     return dx
 
 
-def max_forward(x: Array, window: Window) -> tuple[Array, tuple[Array, Array]]:
-    """Return the maximum of each window, (N, oh, ow, C), and what the gradient needs.
+def maximum(x: Array, lines: Lines) -> Pooled:
+    """Return the maximum of each window, (N, oh, ow, C), and its gradient.
 
-    Padding counts as minus infinity.
+    Each gradient goes to the first maximum of its window, row by row.
     """
-    padded = pad(x, window, -np.inf)
-    by_column = _max_along(padded, 2, window)  # (N, H, ow, C)
-    return _max_along(by_column, 1, window), (padded, by_column)
+    rows, columns = lines
+    by_column = _max_along(x, 2, columns)  # (N, H, ow, C)
+    y = _max_along(by_column, 1, rows)
+
+    def gradient(dy: Array) -> Array:
+        dby_column = _max_along_adjoint(dy, by_column, y, 1, rows)  # (N, H, ow, C)
+        return _max_along_adjoint(dby_column, x, by_column, 2, columns)
+
+    return y, gradient
 
 
-def max_gradient(dy: Array, y: Array, saved: tuple[Array, Array], window: Window) -> Array:
-    """Return ``dx``: each gradient goes to the first maximum of its window, row by row."""
-    padded, by_column = saved
-    dby_column = _max_along_adjoint(dy, by_column, y, 1, window)  # (N, H, ow, C)
-    return crop(_max_along_adjoint(dby_column, padded, by_column, 2, window), window)
+def _sum_along(x: Array, axis: int, line: Line) -> Array:
+    """Return the sum of each window along one axis."""
+    return _combined(np.add, 0.0, x, axis, line)
 
 
-def _sum_along(x: Array, axis: int, window: Window) -> Array:
-    """Return the sum over the taps of one axis."""
-    y: Array = x[_tap(axis, 0, window)].copy()
-    for index in range(1, window.kernel[axis - 1]):
-        y += x[_tap(axis, index, window)]
-    return y
-
-
-def _sum_along_adjoint(dy: Array, shape: Shape, axis: int, window: Window) -> Array:
+def _sum_along_adjoint(dy: Array, axis: int, line: Line) -> Array:
     """Add each ``dy`` to every tap of its window."""
-    dx = np.zeros(shape, dy.dtype)
-    for index in range(window.kernel[axis - 1]):
-        dx[_tap(axis, index, window)] += dy
+    if line.plain:
+        return dy
+    dx = np.zeros(_resized(dy.shape, axis, line.size), dy.dtype)
+    for windows, pixels in line.taps:
+        dx[_at(axis, pixels)] += dy[_at(axis, windows)]
     return dx
 
 
-def average_forward(x: Array, window: Window) -> Array:
-    """Return the mean of each window, (N, oh, ow, C); padding counts as zeros."""
-    by_column = _sum_along(pad(x, window), 2, window)  # (N, H, ow, C)
-    y = _sum_along(by_column, 1, window)
-    y *= 1 / window.area
-    return y
+def average(x: Array, lines: Lines, share: Share) -> Pooled:
+    """Return the mean of each window, (N, oh, ow, C), and its gradient.
+
+    ``share`` is what a pixel counts, one over how many its window has: a number or (oh, ow, 1).
+    """
+    rows, columns = lines
+    y = _sum_along(_sum_along(x, 2, columns), 1, rows) * share
+
+    def gradient(dy: Array) -> Array:
+        dby_column = _sum_along_adjoint(dy * share, 1, rows)  # (N, H, ow, C)
+        return _sum_along_adjoint(dby_column, 2, columns)
+
+    return y, gradient
 
 
-def average_gradient(dy: Array, window: Window) -> Array:
-    """Return ``dx``: each gradient is shared equally by the pixels of its window."""
-    samples, _, columns, channels = dy.shape
-    height, width = window.padded
-    shared = dy * (1 / window.area)
-    by_row = _sum_along_adjoint(shared, (samples, height, columns, channels), 1, window)
-    return crop(_sum_along_adjoint(by_row, (samples, height, width, channels), 2, window), window)
+def shares(lines: Lines, like: Array) -> Array:
+    """Return one over the number of pixels of each window, (oh, ow, 1), in the type of ``like``."""
+    rows, columns = lines
+    return (1 / np.outer(rows.counts, columns.counts)).astype(like.dtype)[..., None]

@@ -1,58 +1,114 @@
-"""Pooling over windows, and over whole images."""
+"""Pooling over sliding windows of images and of sequences."""
 
 from __future__ import annotations
 
+from minidl.checks import flag
 from minidl.kernels import pool
-from minidl.kernels.sums import row_sums
-from minidl.module import Context, Module
+from minidl.kernels.taps import window_lines, with_padding
+from minidl.layers.pooled import Gradient, Pooling
 from minidl.shapes import Padding, Pair, ShapeError, Window, check_padding, pair, window
-from minidl.types import Array, Arrays, Pullback, Shape
+from minidl.types import Array, Shape
 
 
-class _Pool2d(Module):
-    """A window over each channel of an image; ``stride`` is the window's own size by default."""
+class _Sliding(Pooling):
+    """A window that slides over each channel; ``stride`` is the window's own size by default."""
 
     kernel_size: int | Pair
     stride: int | Pair | None = None
     padding: Padding = "valid"
 
-    sample_local = True
+    positional = 3  # what comes next is dilation in PyTorch, and data_format in Keras
 
     def __post_init__(self) -> None:
-        pair(self.kernel_size, "kernel_size")
+        self._pair("kernel_size", self.kernel_size)
         if self.stride is not None:
-            pair(self.stride, "stride")
-        check_padding(self.padding)
+            self._pair("stride", self.stride)
+        check_padding(self.padding, self.axes)
+
+    def _pair(self, name: str, value: int | Pair) -> Pair:
+        return pair(value, name, axes=self.axes)
 
     def window(self, shape: Shape) -> Window:
-        """Return the geometry on images of ``shape`` (H, W, C)."""
-        kernel = pair(self.kernel_size, "kernel_size")
-        stride = kernel if self.stride is None else pair(self.stride, "stride")
-        geometry = window(shape, kernel, stride, (1, 1), self.padding)
-        if any(max(pads) >= size for pads, size in zip(geometry.padding, kernel)):
+        """Return the geometry on images of ``shape`` (H, W, C), or sequences (L, C)."""
+        raise NotImplementedError
+
+    def _window(self, shape: Shape, dilation: int | Pair, ceil_mode: bool) -> Window:
+        kernel = self._pair("kernel_size", self.kernel_size)
+        stride = kernel if self.stride is None else self._pair("stride", self.stride)
+        gaps, axes = self._pair("dilation", dilation), self.axes
+        found = window(shape, kernel, stride, gaps, self.padding, axes=axes, ceil=ceil_mode)
+        if found.padded != found.size and any(min(line.counts) < 1 for line in window_lines(found)):
+            size = "x".join(map(str, kernel[2 - axes :]))
             raise ShapeError(
-                f"padding {self.padding!r} leaves windows of {kernel[0]}x{kernel[1]} that see"
-                " nothing but padding: it has to be smaller than the window"
+                f"padding {self.padding!r} leaves windows of {size} that see nothing but padding:"
+                " it has to be smaller than the window, and a dilation no larger than the image"
             )
-        return geometry
+        return found
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return (oh, ow, C)."""
-        return (*self.window(shape).out, shape[2])
+        """Return (oh, ow, C), or (ol, C)."""
+        return (*self.window(shape).out[2 - self.axes :], shape[-1])
 
 
-class MaxPool2d(_Pool2d):
+class _MaxPool(_Sliding):
+    """The maximum of each window."""
+
+    dilation: int | Pair = 1
+    ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._pair("dilation", self.dilation)
+        flag("ceil_mode", self.ceil_mode)
+
+    def window(self, shape: Shape) -> Window:
+        """Return the geometry on images of ``shape`` (H, W, C), or sequences (L, C)."""
+        return self._window(shape, self.dilation, self.ceil_mode)
+
+    def pooled(self, images: Array, shape: Shape) -> tuple[Array, Gradient]:
+        """Return ``y`` (N, oh, ow, C) and its gradient."""
+        return pool.maximum(images, window_lines(self.window(shape)))
+
+
+class _AvgPool(_Sliding):
+    """The mean of each window."""
+
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        flag("ceil_mode", self.ceil_mode)
+        flag("count_include_pad", self.count_include_pad)
+
+    def window(self, shape: Shape) -> Window:
+        """Return the geometry on images of ``shape`` (H, W, C), or sequences (L, C)."""
+        return self._window(shape, 1, self.ceil_mode)
+
+    def pooled(self, images: Array, shape: Shape) -> tuple[Array, Gradient]:
+        """Return ``y`` (N, oh, ow, C) and its gradient."""
+        found = self.window(shape)
+        counted = with_padding(found) if self.count_include_pad else found
+        uniform = counted.padded == counted.size
+        share = 1 / counted.area if uniform else pool.shares(window_lines(counted), images)
+        return pool.average(images, window_lines(found), share)
+
+
+class MaxPool2d(_MaxPool):
     """The maximum of each window: (N, H, W, C) to (N, oh, ow, C).
 
     Padding counts as minus infinity. On a tie the gradient goes to the first maximum of the window,
-    row by row, as in PyTorch; some texts send it to every maximum.
+    row by row, as in PyTorch; some texts send it to every maximum. A window that sees a NaN is NaN.
 
     Parameters
     ----------
-    kernel_size, stride : int or pair
+    kernel_size, stride, dilation : int or pair
         In pixels; the stride is the kernel size by default.
-    padding : "valid", "same", int, pair or pair of pairs
-        As for ``Conv2d``.
+    padding : "valid", "same", "full", int, pair or pair of pairs
+        As for ``Conv2d``. PyTorch takes at most half the window; here it is a window that sees
+        nothing but padding that is refused, with a ``ShapeError``.
+    ceil_mode : bool
+        Whether a window counts that begins in the image and reaches beyond it (PyTorch's option).
 
     Examples
     --------
@@ -61,65 +117,46 @@ class MaxPool2d(_Pool2d):
     (14, 14, 6)
     """
 
-    def forward(self, params: Arrays, x: Array, *, ctx: Context) -> tuple[Array, Pullback | None]:
-        """Return ``y`` (N, oh, ow, C) and its pullback."""
-        geometry = self.window(x.shape[1:])
-        y, saved = pool.max_forward(x, geometry)
 
-        def pullback(dy: Array) -> tuple[tuple[Array], dict[str, Array]]:
-            return (pool.max_gradient(dy, y, saved, geometry),), {}
+class MaxPool1d(_MaxPool):
+    """``MaxPool2d`` for sequences: (N, L, C) to (N, ol, C), with one number for each pair.
 
-        return y, pullback if ctx.wanted else None
+    >>> import minidl as dl
+    >>> dl.MaxPool1d(3, stride=2, padding=1).output_shape((50, 4))
+    (25, 4)
+    """
+
+    axes = 1
 
 
-class AvgPool2d(_Pool2d):
+class AvgPool2d(_AvgPool):
     """The mean of each window: (N, H, W, C) to (N, oh, ow, C).
 
-    Padding counts as zeros and in the number of pixels, as PyTorch does by default; Keras leaves
-    it out of both.
+    Padding counts as zeros and in the number of pixels, as PyTorch does by default; Keras and
+    TensorFlow leave it out of both, which is ``count_include_pad=False``. What a window sees beyond
+    the padding, in ``ceil_mode``, never counts.
 
     Parameters
     ----------
-    kernel_size, stride : int or pair
-        In pixels; the stride is the kernel size by default.
-    padding : "valid", "same", int, pair or pair of pairs
-        As for ``Conv2d``.
+    kernel_size, stride, padding, ceil_mode
+        As for ``MaxPool2d``.
+    count_include_pad : bool
+        Whether padding counts in the number of pixels that a sum is divided by.
+
+    Examples
+    --------
+    >>> import minidl as dl
+    >>> dl.AvgPool2d(3, stride=1, padding="same", count_include_pad=False).output_shape((7, 7, 2))
+    (7, 7, 2)
     """
 
-    def forward(self, params: Arrays, x: Array, *, ctx: Context) -> tuple[Array, Pullback | None]:
-        """Return ``y`` (N, oh, ow, C) and its pullback."""
-        geometry = self.window(x.shape[1:])
 
-        def pullback(dy: Array) -> tuple[tuple[Array], dict[str, Array]]:
-            return (pool.average_gradient(dy, geometry),), {}
-
-        return pool.average_forward(x, geometry), pullback if ctx.wanted else None
-
-
-class GlobalAvgPool2d(Module):
-    """The mean of each channel over the whole image: (N, H, W, C) to (N, C).
+class AvgPool1d(_AvgPool):
+    """``AvgPool2d`` for sequences: (N, L, C) to (N, ol, C), with one number for each pair.
 
     >>> import minidl as dl
-    >>> dl.GlobalAvgPool2d().output_shape((7, 7, 64))
-    (64,)
+    >>> dl.AvgPool1d(4).output_shape((50, 4))
+    (12, 4)
     """
 
-    sample_local = True
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Return (C,); raises ``ShapeError`` where the input is no image."""
-        if len(shape) != 3:
-            raise ShapeError(f"expected an image (H, W, C), got shape {shape}")
-        return shape[2:]
-
-    def forward(self, params: Arrays, x: Array, *, ctx: Context) -> tuple[Array, Pullback | None]:
-        """Return ``y`` (N, C) and its pullback."""
-        pixels = x.shape[1] * x.shape[2]
-
-        def pullback(dy: Array) -> tuple[tuple[Array], dict[str, Array]]:
-            dx = (dy / pixels)[:, None, None, :].repeat(x.shape[1], 1).repeat(x.shape[2], 2)
-            return (dx,), {}
-
-        y = row_sums(x.reshape(len(x), pixels, -1))  # (N, H·W, C) to (N, C)
-        y *= 1 / pixels
-        return y, pullback if ctx.wanted else None
+    axes = 1

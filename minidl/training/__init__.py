@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
-from minidl.training.events import Callback, EpochEnd, FitEnd, FitStart, StepEnd, Stop
+from minidl.training.averaging import WeightAverage
+from minidl.training.events import (
+    Callback,
+    EpochEnd,
+    FitEnd,
+    FitStart,
+    StepEnd,
+    Stop,
+    ValidationEnd,
+    ValidationStart,
+)
 from minidl.training.history import History
+from minidl.training.plateau import ReduceOnPlateau
 from minidl.training.trainer import Trainer
 
-__all__ = ["Callback", "EpochEnd", "FitEnd", "FitStart", "History", "StepEnd", "Stop", "Trainer"]
+__all__ = [
+    "Callback",
+    "EpochEnd",
+    "FitEnd",
+    "FitStart",
+    "History",
+    "ReduceOnPlateau",
+    "StepEnd",
+    "Stop",
+    "Trainer",
+    "ValidationEnd",
+    "ValidationStart",
+    "WeightAverage",
+]

@@ -35,6 +35,20 @@ class StepEnd(Record):
     row: Row
 
 
+class ValidationStart(Record):
+    """The weights are about to be measured on the validation set, after the epoch's last step."""
+
+    trainer: Trainer
+    epoch: int
+
+
+class ValidationEnd(Record):
+    """The validation is over, or was broken off by an exception."""
+
+    trainer: Trainer
+    epoch: int
+
+
 class EpochEnd(Record):
     """An epoch, its validation included, is done; ``row`` is its line in the history."""
 
@@ -52,8 +66,8 @@ class FitEnd(Record):
 class Callback:
     """Something that listens to a training run: override the events that you want.
 
-    The first three may return ``Stop("why")`` to end the run. ``on_fit_end`` is called however the
-    run ends, by an exception too.
+    Those of a start of ``fit``, a step and an epoch may return ``Stop("why")`` to end the run.
+    ``on_validation_end`` and ``on_fit_end`` are called whatever happened, after an exception too.
     """
 
     def on_fit_start(self, event: FitStart) -> Stop | None:
@@ -63,6 +77,12 @@ class Callback:
     def on_step_end(self, event: StepEnd) -> Stop | None:
         """Hear of a training step."""
         return None
+
+    def on_validation_start(self, event: ValidationStart) -> None:
+        """Change what is measured on the validation set."""
+
+    def on_validation_end(self, event: ValidationEnd) -> None:
+        """Change it back."""
 
     def on_epoch_end(self, event: EpochEnd) -> Stop | None:
         """Hear of an epoch."""

@@ -16,8 +16,8 @@ class History:
     """What training measured: a row an epoch, read as columns.
 
     ``loss`` and the metrics are means over the epoch's training batches, taken while the weights
-    still changed; those with ``val_`` are measured after it. ``lr`` is the rate at the
-    epoch's start, ``seconds`` the time of its training steps.
+    still changed; those with ``val_`` are measured after it. (A loss whose reduction is "sum" is
+    the sum.) ``lr`` is the rate at the epoch's start, ``seconds`` the time of its training steps.
 
     >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
     >>> history["loss"]

@@ -19,7 +19,16 @@ from minidl.graph import Graph
 from minidl.losses import Loss
 from minidl.metrics import Metric
 from minidl.optim import Optimizer
-from minidl.training.events import Callback, EpochEnd, FitEnd, FitStart, StepEnd, Stop
+from minidl.training.events import (
+    Callback,
+    EpochEnd,
+    FitEnd,
+    FitStart,
+    StepEnd,
+    Stop,
+    ValidationEnd,
+    ValidationStart,
+)
 from minidl.training.history import History, Row
 from minidl.training.progress import ProgressBar
 from minidl.training.tally import Tally
@@ -87,6 +96,7 @@ class Trainer:
             )
         self.model, self.loss, self.optimizer = model, loss, optimizer.replace()
         self.metrics = _all("metrics", loss.metrics if metrics is None else metrics, Metric)
+        _check_columns([metric.name for metric in self.metrics])
         self.callbacks = _all("callbacks", callbacks, Callback)
         self.seed = integer("seed", seed, low=0, high=2**64 - 1)
         self.workers = (
@@ -111,10 +121,10 @@ class Trainer:
 
         Parameters
         ----------
-        train : Dataset or pair of arrays
+        train : Dataset, or inputs and targets
             Inputs (N, ...) and targets. ``uint8`` inputs are scaled to [0, 1], floats taken as they
             are.
-        validation : float, Dataset or pair of arrays, optional
+        validation : float, Dataset, or inputs and targets, optional
             A share of the training set to hold out (by class and by seed), or a set of its own.
         epochs, batch_size : int
             How often every sample is seen, and how many at a time.
@@ -132,7 +142,7 @@ class Trainer:
         held, data = self._hold_out(as_dataset(train), validation)
         steps = batch_count(len(data), batch_size)
         state, listeners = self.optimizer.state, list(self.callbacks)
-        state.start, state.total = state.steps, epochs * steps
+        state.start, state.total, state.factor = state.steps, epochs * steps, 1.0
         listeners += [ProgressBar()] if progress else []
         self.stopped = None
         with ExitStack() as stack:
@@ -226,10 +236,20 @@ class Trainer:
         seconds = time.perf_counter() - began
         row: Row = {"epoch": epoch, **tally.row()}
         if held is not None:
-            row |= self._measured(program, batches(held, program.batch)).row("val_")
+            row |= self._validate(program, held, epoch, listeners).row("val_")
         row |= {"lr": rate, "seconds": seconds, "images_per_second": tally.samples / seconds}
         self.history.rows.append(row)
         self._tell(Callback.on_epoch_end, listeners, EpochEnd(self, epoch, row))
+
+    def _validate(
+        self, program: TrainingProgram, held: Dataset, epoch: int, listeners: list[Callback]
+    ) -> Tally:
+        """Measure the validation set, between the events that may change what is measured."""
+        with ExitStack() as stack:
+            for listener in listeners:
+                stack.callback(listener.on_validation_end, ValidationEnd(self, epoch))
+                listener.on_validation_start(ValidationStart(self, epoch))
+            return self._measured(program, batches(held, program.batch))
 
     def _pass(
         self,
@@ -238,7 +258,7 @@ class Trainer:
         watch: Callable[[int, Tally], None] | None = None,
     ) -> Tally:
         """Work through batches, in training or in evaluation, until they or the run end."""
-        tally = Tally(self.metrics)
+        tally = Tally(self.loss, self.metrics)
         for x, target in parts:
             value, output = work(x, target)
             tally.add(value, output, target)
@@ -256,6 +276,13 @@ class Trainer:
             if not (answer is None or isinstance(answer, Stop)):
                 raise TypeError(f"a callback returns None or Stop(reason), got {answer!r}")
             self.stopped = self.stopped or answer
+
+
+def _check_columns(names: Sequence[str]) -> None:
+    """Raise ``ValueError`` where two columns of the history would have one name."""
+    for index, name in enumerate(names):
+        if name in ("loss", *names[:index]):
+            raise ValueError(f"the history has a column {name!r} already: leave that metric out")
 
 
 Kind = TypeVar("Kind")

@@ -8,6 +8,7 @@ import numpy as np
 
 from minidl.engine.passes import Pass, Task
 from minidl.engine.planned import winograd
+from minidl.engine.planned.depthwise import Depthwise
 from minidl.engine.planned.images import Phased
 from minidl.engine.planned.lowered import Lowering
 from minidl.engine.planned.narrow import CHANNELS, NarrowLowering
@@ -22,12 +23,28 @@ def convolve(task: Task, room: Room) -> Op:
     """Return the op of a convolution without its bias: by kernel, stride, channels and shard."""
     module = cast(Conv2d, task.leaf.module)
     window, channels = module.window(task.leaf.shapes[0]), task.leaf.shapes[0][2]
+    if module.groups > 1:
+        return Depthwise(task, room) if is_depthwise(module, channels) else Grouped(task, room)
     if pixelwise(window):
         return Pixelwise(task, room)
     mirror = mirrored(window)
     if winograd.suits(window, channels, module.filters, room.samples) and mirror is not None:
         return ByWinograd(task, room, window, mirror)
     return ByLowering(task, room, window)
+
+
+FEW_CHANNELS = 64
+"""Up to so many, groups are computed as one product whose other weights are zeros: measured."""
+
+
+def has_kernel(module: Conv2d, channels: int) -> bool:
+    """Say whether a convolution is planned: a plain one, a depthwise one, or one of few groups."""
+    return module.groups == 1 or is_depthwise(module, channels) or channels <= FEW_CHANNELS
+
+
+def is_depthwise(module: Conv2d, channels: int) -> bool:
+    """Say whether each channel has one filter of its own."""
+    return module.groups == module.filters == channels
 
 
 def pixelwise(window: Window) -> bool:
@@ -197,3 +214,47 @@ class ByWinograd(_Convolution):
     def write_dx(self, dy: Array, dx: Array) -> None:
         """Write dx (H, W, n, C)."""
         self._back.write()
+
+
+class Grouped(Op):
+    """Groups of few channels, as a plain convolution whose weights between groups are zeros.
+
+    The products have more to multiply but are one instead of many.
+    """
+
+    def __init__(self, task: Task, room: Room) -> None:
+        super().__init__(task, room)
+        leaf, weight = task.leaf, task.params["weight"]
+        module = cast(Conv2d, leaf.module).replace(groups=1)
+        kh, kw, _, filters = weight.shape
+        shape = (kh, kw, leaf.shapes[0][2], filters)
+        self._full, self._dfull = room.memory.keep(shape), room.memory.scratch("grouped", shape)
+        plain = leaf.replace(module=module.replace(bias=False))
+        inner = Task(plain, {leaf.owner + "weight": self._full}, task.wanted, task.frozen)
+        self._plain = convolve(inner, room.with_partial(lambda name: self._dfull))
+        self.kernel = self._plain.kernel
+
+    def _blocks(self, full: Array) -> list[tuple[Array, slice]]:
+        """Return a view of each group's weights, and which filters they are for."""
+        depth = self.task.params["weight"].shape[2]
+        groups = full.shape[2] // depth
+        each = full.shape[3] // groups
+        runs = [slice(g * each, (g + 1) * each) for g in range(groups)]
+        return [
+            (full[:, :, g * depth : (g + 1) * depth, filters], filters)
+            for g, filters in enumerate(runs)
+        ]
+
+    def forward(self, run: Pass, *xs: Array) -> Array:
+        """Return y (oh, ow, n, F)."""
+        for block, filters in self._blocks(self._full):
+            np.copyto(block, self.task.params["weight"][..., filters])
+        return self._plain.forward(run, *xs)
+
+    def backward(self, run: Pass, dy: Array) -> tuple[Array | None, ...]:
+        """Write dweight and return dx (H, W, n, C)."""
+        dxs = self._plain.backward(run, dy)
+        if self.wants("weight"):
+            for block, filters in self._blocks(self._dfull):
+                np.copyto(self.room.partial("weight")[..., filters], block)
+        return dxs

@@ -13,13 +13,13 @@ from minidl.types import Array
 
 
 class Padded:
-    """A shard of images inside zeros: ``array`` (rows, columns, n, C).
+    """A shard of images inside zeros, or another value: ``array`` (rows, columns, n, C).
 
     The memory is scratch, which others write to, so every ``fill`` clears the border.
     """
 
-    def __init__(self, array: Array, size: Pair, before: Pair) -> None:
-        self.array = array
+    def __init__(self, array: Array, size: Pair, before: Pair, value: float = 0.0) -> None:
+        self.array, self._value = array, value
         (top, left), (height, width) = before, size
         rows = array[top : top + height]
         self.inside = rows[:, left : left + width]
@@ -33,7 +33,7 @@ class Padded:
     def fill(self, x: Array) -> None:
         """Copy ``x`` into the zeros."""
         for part in self._border:
-            part.fill(0)
+            part.fill(self._value)
         np.copyto(self.inside, x)
 
 

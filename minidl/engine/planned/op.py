@@ -31,6 +31,11 @@ class Room:
         self.memory, self.first, self.samples, self.shape = memory, first, samples, shape
         self.result, self.gradient, self.partial = result, gradient, partial
 
+    def with_partial(self, partial: Callable[[str], Array]) -> Room:
+        """Return the same room with another place for gradients of parameters."""
+        memory, first, samples = self.memory, self.first, self.samples
+        return Room(memory, first, samples, self.shape, self.result, self.gradient, partial)
+
 
 class Op:
     """A module, or a part of one, on one shard: ``forward``, then ``backward`` at most once.

@@ -12,15 +12,20 @@ from minidl.types import Array, Pullback
 
 
 class ByModule(Op):
-    """A module as it is written: ``forward`` on (n, H, W, C), and its pullback."""
+    """A module as it is written: ``forward`` on (n, H, W, C), and its pullback.
+
+    A module that is ``pixel_local`` takes images as they lie here, (H, W, n, C).
+    """
 
     def __init__(self, task: Task, room: Room) -> None:
         super().__init__(task, room)
+        self._turns = not task.leaf.module.pixel_local
         self._dxs = [
             room.gradient(index) if index in task.wanted else None
             for index in range(len(task.leaf.reads))
         ]
         self._pullback: Pullback | None = None
+        self._held: list[Array] = []
         if task.wanted:  # the output, and at least the inputs: the module's own, so only counted
             numbers = sum(math.prod(shape) for shape in (task.leaf.shape, *task.leaf.shapes))
             room.memory.note(numbers * room.samples * room.memory.dtype.itemsize)
@@ -28,19 +33,62 @@ class ByModule(Op):
     def forward(self, run: Pass, *xs: Array) -> Array:
         """Return the output."""
         ctx = self.task.context(run, self.room.first, {})
-        turned = [np.ascontiguousarray(outward(x)) for x in xs]
+        turned = [self._outward(x) for x in xs]
         module, params = self.task.leaf.module, self.task.latest(run)
         y, self._pullback = module.forward(params, *turned, ctx=ctx)
-        y = np.ascontiguousarray(inward(y))
-        return y.copy() if any(np.may_share_memory(y, x) for x in xs) else y
+        y = self._inward(y)
+        y = y.copy() if any(np.may_share_memory(y, x) for x in xs) else y
+        self._held = [*xs, y, *params.values()] if self._pullback else []
+        return y
 
     def backward(self, run: Pass, dy: Array) -> tuple[Array | None, ...]:
         """Write the gradients of the parameters and return those of the inputs."""
-        dxs, dparams = pulled(self._pullback, np.ascontiguousarray(outward(dy)), len(self._dxs))
-        self._pullback = None
+        dxs, dparams = pulled(self._pullback, self._outward(dy), len(self._dxs))
         for name in self.task.trained:
             self.room.partial(name)[...] = dparams.get(name, 0)
+        taken = [dy]  # whose memory another gradient may get while dx is still needed
         for kept, dx in zip(self._dxs, dxs):
             if kept is not None:
-                kept[...] = 0 if dx is None else inward(dx)
-        return tuple(self._dxs)
+                taken.append(self._owned(dx, kept, taken))
+        self._pullback, self._held = None, []
+        given = iter(taken[1:])
+        return tuple(None if kept is None else next(given) for kept in self._dxs)
+
+    def _owned(self, dx: Array | None, kept: Array, taken: list[Array]) -> Array:
+        """Return a gradient to be overwritten: dx itself, or a copy where others may read it."""
+        if dx is None:
+            kept.fill(0)
+            return kept
+        dx = inward(dx) if self._turns else dx
+        whole = dx.flags.c_contiguous and dx.flags.writeable and dx.dtype == kept.dtype
+        if whole and not any(np.may_share_memory(dx, other) for other in self._held + taken):
+            return dx
+        copy(dx, kept)
+        return kept
+
+    def _outward(self, x: Array) -> Array:
+        """Return images as the module takes them."""
+        return contiguous(outward(x)) if self._turns else x
+
+    def _inward(self, y: Array) -> Array:
+        """Return the module's output as images lie here."""
+        return contiguous(inward(y) if self._turns else y)
+
+
+def contiguous(x: Array) -> Array:
+    """Return an array in one piece: itself, or a copy."""
+    if x.flags.c_contiguous:
+        return x
+    out = np.empty(x.shape, x.dtype)
+    copy(x, out)
+    return out
+
+
+def copy(x: Array, out: Array) -> None:
+    """Copy ``x``, pixel by pixel where channels lie together: twice as fast as number by number."""
+    pixel = x.shape[-1] * x.itemsize
+    whole = x.ndim == 4 and x.dtype == out.dtype and x.strides[-1] == x.itemsize and pixel
+    if not (whole and out.flags.c_contiguous):
+        out[...] = x
+        return
+    np.copyto(out.view(f"V{pixel}"), x.view(f"V{pixel}"))

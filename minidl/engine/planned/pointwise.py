@@ -70,39 +70,47 @@ class Rectify(Op):
 
 
 class Affine(Op):
-    """A factor and an offset for each channel: batch norm in evaluation, and ``Normalize``."""
+    """A centre, a factor and a bias a channel: batch norm in evaluation, and ``Normalize``."""
 
     def __init__(self, task: Task, room: Room) -> None:
         super().__init__(task, room)
         self.y = room.result()
         self._dx = room.gradient(0) if task.wanted else None
 
-    def _factor_and_offset(self) -> tuple[Array, Array]:
-        """Return both as they meet the values."""
+    def _numbers(self) -> tuple[Array, Array, Array | None]:
+        """Return the centre, the factor and the bias, if any, as they meet the values."""
         params, module = self.task.params, self.task.leaf.module
-        kind = self.y.dtype.type
+        kind, bias = self.y.dtype.type, None
         if isinstance(module, BatchNorm):
-            factor = params["weight"] / np.sqrt(params["running_variance"] + kind(module.epsilon))
-            offset = params["bias"] - params["running_mean"] * factor
+            centre = params["running_mean"]
+            factor = kind(1) / np.sqrt(params["running_variance"] + kind(module.epsilon))
+            if module.affine:
+                factor, bias = factor * params["weight"], spread(params["bias"], self.y)
         elif isinstance(module, Normalize):
-            factor = np.broadcast_to(
-                kind(1) / np.asarray(module.deviation, kind), self.y.shape[-1:]
-            )
-            offset = -np.asarray(module.mean, kind) * factor
+            centre = np.asarray(module.mean, kind)
+            factor = kind(1) / np.asarray(module.deviation, kind)
         else:
             raise TypeError(f"Affine runs BatchNorm and Normalize, got {module!r}")
-        return spread(factor, self.y), spread(offset, self.y)
+        channels = self.y.shape[-1:]
+        centre, factor = (np.broadcast_to(one, channels) for one in (centre, factor))
+        return spread(centre, self.y), spread(factor, self.y), bias
 
     def forward(self, run: Pass, *xs: Array) -> Array:
-        """Return x · factor + offset."""
-        factor, offset = self._factor_and_offset()
-        np.multiply(xs[0], factor, out=self.y)
-        self.y += offset
+        """Return (x - centre) · factor + bias.
+
+        One multiplication and one addition would be faster, and wrong where the centre is large:
+        at 10 000 with a deviation of 0.01, float32 would err by 0.05.
+        """
+        centre, factor, bias = self._numbers()
+        np.subtract(xs[0], centre, out=self.y)
+        self.y *= factor
+        if bias is not None:
+            self.y += bias
         return self.y
 
     def backward(self, run: Pass, dy: Array) -> tuple[Array | None, ...]:
         """Return dy · factor."""
-        np.multiply(dy, self._factor_and_offset()[0], out=self._dx)
+        np.multiply(dy, self._numbers()[1], out=self._dx)
         return (self._dx,)
 
 

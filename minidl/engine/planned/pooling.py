@@ -11,8 +11,9 @@ from minidl.types import Array
 
 
 def in_pairs(window: Window) -> bool:
-    """Say whether a window is 2x2 at stride 2 without padding."""
-    return window.kernel == window.stride == (2, 2) and window.padding == ((0, 0), (0, 0))
+    """Say whether a window is 2x2 at stride 2 without padding or dilation."""
+    plain = window.dilation == (1, 1) and window.padding == ((0, 0), (0, 0))
+    return plain and window.kernel == window.stride == (2, 2)
 
 
 class MaxPoolInPairs(Op):

@@ -87,11 +87,18 @@ class Norm:
             if path not in self.task.frozen:
                 run.updates[path] = value
 
+    def _factor(self, scale: Array) -> Array:
+        """Return what the centred values are multiplied by."""
+        factor: Array = scale * self.task.params["weight"] if self.module.affine else scale
+        return factor
+
     def _scale(self, run: Pass, rooms: dict[int, tuple[Array, Array]]) -> None:
         """Write the outputs."""
         rest, scale = run.kept[self.task.leaf.path]
-        factor = scale * self.task.params["weight"]
-        offset = self.task.params["bias"] - rest * factor
+        factor = self._factor(scale)
+        offset = -rest * factor
+        if self.module.affine:
+            offset += self.task.params["bias"]
         for shard, (centred, y) in rooms.items():
             np.multiply(centred, spread(factor, y), out=y)
             y += spread(offset, y)
@@ -130,7 +137,7 @@ class Norm:
     ) -> None:
         """Owe the gradient of the input, in the memory of the output."""
         rest, scale = run.kept[self.task.leaf.path]
-        count, factor = run.samples * self._pixels, scale * self.task.params["weight"]
+        count, factor = run.samples * self._pixels, self._factor(scale)
         slope = -factor * scale * dweight / count
         offset = -factor * dbias / count - slope * rest
         for shard, (centred, dx) in rooms.items():
