@@ -59,53 +59,30 @@ def parts() -> list[Part]:
 
 def convolutions() -> list[Part]:
     """Return convolutions, transposed ones and the dense layer."""
+    small, wide = (14, 14, 64), (14, 14, 128)
     return [
-        Part(dl.Conv2d(16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1)),
-        Part(dl.Conv2d(32, 5, stride=2, padding=2), nn.Conv2d(16, 32, 5, stride=2, padding=2)),
-        Part(dl.Conv2d(16, 3, dilation=2, padding=2), nn.Conv2d(16, 16, 3, dilation=2, padding=2)),
-        Part(dl.Conv2d(16, 3, padding=1, groups=4), nn.Conv2d(16, 16, 3, padding=1, groups=4)),
-        Part(
-            dl.Conv2d(64, 3, padding=1, groups=4),
-            nn.Conv2d(64, 64, 3, padding=1, groups=4),
-            ((14, 14, 64),),
-        ),
-        Part(
-            dl.Conv2d(64, 3, padding=1, groups=16),
-            nn.Conv2d(64, 64, 3, padding=1, groups=16),
-            ((14, 14, 64),),
-        ),
-        Part(
-            dl.Conv2d(128, 3, padding=1, groups=4),
-            nn.Conv2d(128, 128, 3, padding=1, groups=4),
-            ((14, 14, 128),),
-        ),
-        Part(
-            dl.Conv2d(128, 3, padding=1, groups=32),
-            nn.Conv2d(128, 128, 3, padding=1, groups=32),
-            ((14, 14, 128),),
-        ),
-        Part(dl.Conv2d(16, 3, padding=1, groups=16), nn.Conv2d(16, 16, 3, padding=1, groups=16)),
-        Part(
-            dl.Conv2d(16, 3, stride=2, padding=1, groups=16),
-            nn.Conv2d(16, 16, 3, stride=2, padding=1, groups=16),
-        ),
-        Part(dl.Conv1d(32, 5, padding=2), nn.Conv1d(32, 32, 5, padding=2), (LINE,)),
-        Part(
-            dl.ConvTranspose2d(16, 4, stride=2, padding=1),
-            nn.ConvTranspose2d(16, 16, 4, stride=2, padding=1),
-            ((14, 14, 16),),
-        ),
-        Part(
-            dl.ConvTranspose2d(16, 3, padding=1),
-            nn.ConvTranspose2d(16, 16, 3, padding=1),
-        ),
-        Part(
-            dl.ConvTranspose1d(32, 4, stride=2, padding=1),
-            nn.ConvTranspose1d(32, 32, 4, stride=2, padding=1),
-            (LINE,),
-        ),
+        convolution("Conv2d", IMAGE, 16, 3, padding=1),
+        convolution("Conv2d", IMAGE, 32, 5, stride=2, padding=2),
+        convolution("Conv2d", IMAGE, 16, 3, dilation=2, padding=2),
+        convolution("Conv2d", IMAGE, 16, 3, padding=1, groups=4),
+        convolution("Conv2d", small, 64, 3, padding=1, groups=4),
+        convolution("Conv2d", small, 64, 3, padding=1, groups=16),
+        convolution("Conv2d", wide, 128, 3, padding=1, groups=4),
+        convolution("Conv2d", wide, 128, 3, padding=1, groups=32),
+        convolution("Conv2d", IMAGE, 16, 3, padding=1, groups=16),
+        convolution("Conv2d", IMAGE, 16, 3, stride=2, padding=1, groups=16),
+        convolution("Conv1d", LINE, 32, 5, padding=2),
+        convolution("ConvTranspose2d", (14, 14, 16), 16, 4, stride=2, padding=1),
+        convolution("ConvTranspose2d", IMAGE, 16, 3, padding=1),
+        convolution("ConvTranspose1d", LINE, 32, 4, stride=2, padding=1),
         Part(dl.Dense(128), nn.Linear(256, 128), (VECTOR,)),
     ]
+
+
+def convolution(kind: str, shape: Shape, filters: int, kernel: int, **options: int) -> Part:
+    """Return a convolution of a kind that has one name and the same options on both sides."""
+    ours = getattr(dl, kind)(filters, kernel, **options)
+    return Part(ours, getattr(nn, kind)(shape[-1], filters, kernel, **options), (shape,))
 
 
 def pools() -> list[Part]:

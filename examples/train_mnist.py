@@ -3,7 +3,7 @@
 python examples/train_mnist.py
 
 MNIST is read from the folder that MINIDL_DATA names; ``--data digits`` needs no files. Measured:
-99.01, 98.94 and 98.98 % with seeds 0, 1 and 2; 37 s on one core of a shared four-core machine.
+99.07, 99.07 and 98.98 % with seeds 0, 1 and 2; 9 s on four cores of a shared machine.
 """
 
 from __future__ import annotations

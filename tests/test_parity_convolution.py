@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from drawn import windows
+import pytest
+from drawn import normal, windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parity import F, agree, filters_first, first, last
+from parity import F, agree, filters_first, first, last, torch
 
 import minidl as dl
 from minidl.shapes import ShapeError, Window
@@ -96,7 +97,10 @@ def test_conv_transpose2d(
     try:
         module.output_shape((*size, groups * depth))
     except ShapeError:
-        return  # PyTorch refuses it too
+        x, weight = normal(1, 1, *size, groups * depth), normal(2, *kernel, each, groups * depth)
+        with pytest.raises(RuntimeError, match="Output size is too small"):
+            twin(torch.tensor(x), torch.tensor(weight), None)
+        return
     agree(module, twin, (*size, groups * depth))
 
 

@@ -9,6 +9,7 @@ import time
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -88,47 +89,19 @@ def _add_amount(group: Group) -> None:
 
 
 def _add_optimization(group: Group) -> None:
-    add = group.add_argument
-    add(
-        "--optimizer",
-        metavar="NAME",
-        choices=OPTIMIZERS,
-        default="sgd",
-        help="sgd, adam, adamw, rmsprop or adagrad (sgd)",
-    )
-    add(
-        "--lr",
-        metavar="X",
-        type=POSITIVE,
-        help="learning rate (sgd: 0.05, adagrad: 0.01, others: 0.001)",
-    )
-    add(
-        "--momentum",
-        metavar="X",
-        type=SHARE,
-        help="of sgd, or beta1 of adam and adamw (0.9); rmsprop: 0",
-    )
-    add(
-        "--weight-decay",
-        metavar="X",
-        type=NOT_NEGATIVE,
-        default=0.0,
-        help="of L2 regularisation; adamw: apart from the gradient (0)",
-    )
-    add(
-        "--schedule",
-        metavar="NAME",
-        choices=SCHEDULES,
-        default="one-cycle",
-        help="constant, or one of those explained below (one-cycle)",
-    )
-    add(
-        "--warm-up",
-        metavar="N",
-        type=COUNT_OR_NONE,
-        default=0,
-        help="steps in which the rate first rises to it (0)",
-    )
+    def add(name: str, help: str, **options: Any) -> None:
+        group.add_argument(name, help=help, **{"metavar": "X", **options})
+
+    kinds, schedules = ({"metavar": "NAME", "choices": some} for some in (OPTIMIZERS, SCHEDULES))
+    add("--optimizer", "sgd, adam, adamw, rmsprop or adagrad (sgd)", default="sgd", **kinds)
+    add("--lr", "learning rate (sgd: 0.05, adagrad: 0.01, others: 0.001)", type=POSITIVE)
+    add("--momentum", "of sgd, or beta1 of adam and adamw (0.9); rmsprop: 0", type=SHARE)
+    decay = "of L2 regularisation; adamw: apart from the gradient (0)"
+    add("--weight-decay", decay, type=NOT_NEGATIVE, default=0.0)
+    explained = "constant, or one of those explained below (one-cycle)"
+    add("--schedule", explained, default="one-cycle", **schedules)
+    rising = "steps in which the rate first rises to it (0)"
+    add("--warm-up", rising, metavar="N", type=COUNT_OR_NONE, default=0)
 
 
 def _add_output(group: Group) -> None:

@@ -46,13 +46,13 @@ class ByModule(Op):
         dxs, dparams = pulled(self._pullback, self._outward(dy), len(self._dxs))
         for name in self.task.trained:
             self.room.partial(name)[...] = dparams.get(name, 0)
-        taken = [dy]  # whose memory another gradient may get while dx is still needed
+        owned: list[Array | None] = []
         for kept, dx in zip(self._dxs, dxs):
-            if kept is not None:
-                taken.append(self._owned(dx, kept, taken))
+            # dy too: another gradient may get its memory while dx is still needed
+            taken = [dy, *(one for one in owned if one is not None)]
+            owned.append(None if kept is None else self._owned(dx, kept, taken))
         self._pullback, self._held = None, []
-        given = iter(taken[1:])
-        return tuple(None if kept is None else next(given) for kept in self._dxs)
+        return tuple(owned)
 
     def _owned(self, dx: Array | None, kept: Array, taken: list[Array]) -> Array:
         """Return a gradient to be overwritten: dx itself, or a copy where others may read it."""
