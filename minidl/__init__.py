@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minidl import data, initializers, models, schedules
+from minidl import augment, data, initializers, models, schedules
 from minidl.builders import Sequential, residual
 from minidl.files import WeightReport, load, save
 from minidl.gradcheck import GradientError, GradientReport, Kink, gradcheck
@@ -191,6 +191,7 @@ __all__ = [
     "WeightAverage",
     # data
     "data",
+    "augment",
     # modules of your own
     "Module",
     "ParameterSpec",

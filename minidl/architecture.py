@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from minidl import initializers, layers
@@ -11,11 +11,12 @@ from minidl.graph import Graph
 from minidl.initializers import Initializer
 from minidl.module import Module
 from minidl.record import Record
-from minidl.wiring import Node
+from minidl.types import Shape
+from minidl.wiring import Node, checked_shapes
 
 
 def to_json(graph: Graph) -> str:
-    """Return the nodes, input shapes, type and frozen paths of a graph that has shapes.
+    """Return the nodes, input shapes, type, frozen paths and classes of a graph that has shapes.
 
     Raises ``TypeError`` where a field of a module is no plain data.
     """
@@ -26,27 +27,46 @@ def to_json(graph: Graph) -> str:
         "dtype": graph.dtype.name,
         "seed": graph.seed,
         "frozen": sorted(graph.frozen),
+        "classes": graph.classes,
         "nodes": _encode(graph.architecture())["nodes"],
     }
     return json.dumps(plan, allow_nan=False)
 
 
-def from_json(text: str, modules: Iterable[type[Module]] = ()) -> Graph:
+def from_json(
+    text: str,
+    modules: Iterable[type[Module]] = (),
+    check: Callable[[dict[str, Shape]], None] | None = None,
+) -> Graph:
     """Return the graph that ``to_json`` wrote, with first values in its arrays.
 
-    ``modules`` are classes of the user's own that it is made of. Raises ``ValueError`` on an
-    unknown module, or on text that describes no graph.
+    ``modules`` are classes of the user's own that it is made of. ``check`` is given the shape of
+    every array by path before any is made, and may raise. Raises ``ValueError`` on an unknown
+    module, or on text that describes no graph.
     """
     known = _known(modules)
     try:
         plan = json.loads(text)
-        shapes = {name: tuple(shape) for name, shape in plan["input_shapes"].items()}
-        graph = Graph(shapes, seed=plan["seed"], dtype=plan["dtype"])
-        _add_nodes(graph, plan["nodes"], known)
-        if plan["frozen"]:
-            graph.freeze(*plan["frozen"])
-    except (KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
+        bare = Graph(inputs=tuple(plan["input_shapes"]))
+        _add_nodes(bare, plan["nodes"], known)
+        shapes = checked_shapes(plan["input_shapes"], bare.inputs)
+        if check:
+            specs = bare.parameters(*shapes.values())
+            check({path: spec.shape for path, spec in specs.items()})
+        return _built(bare, shapes, plan)
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"the architecture does not describe a graph: {error!r}") from error
+
+
+def _built(bare: Graph, shapes: dict[str, Shape], plan: Mapping[str, Any]) -> Graph:
+    """Return a graph of the same nodes that owns arrays."""
+    graph = Graph(shapes, seed=plan["seed"], dtype=plan["dtype"])
+    graph.classes = _texts(plan.get("classes", []))
+    for node in bare.nodes.values():
+        graph.add(node.name, node.module, *node.reads, share=node.share)
+    frozen = _texts(plan["frozen"])
+    if frozen:
+        graph.freeze(*frozen)
     return graph
 
 
@@ -99,7 +119,7 @@ def _decode(value: Any, known: Mapping[str, type[Record]]) -> Any:
     if not isinstance(value, dict):
         return value
     if value["type"] == "Graph":
-        graph = Graph(inputs=value["inputs"])
+        graph = Graph(inputs=_texts(value["inputs"]))
         _add_nodes(graph, value["nodes"], known)
         return graph
     if value["type"] not in known:
@@ -114,4 +134,11 @@ def _decode(value: Any, known: Mapping[str, type[Record]]) -> Any:
 def _add_nodes(graph: Graph, nodes: list[Any], known: Mapping[str, type[Record]]) -> None:
     for node in nodes:
         module = _decode(node["module"], known)
-        graph.add(node["name"], module, *node["reads"], share=node["share"])
+        graph.add(node["name"], module, *_texts(node["reads"]), share=node["share"])
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Return a list of names; text by itself would pass for a list of its letters."""
+    if not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
+        raise TypeError(f"expected a list of names, got {value!r:.100}")
+    return tuple(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ from minidl import architecture
 from minidl.graph import Graph
 from minidl.module import Module
 from minidl.record import Record
-from minidl.types import Array
+from minidl.types import Array, Shape
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
@@ -26,7 +26,7 @@ class WeightReport(Record):
     """What ``load_weights`` did: the paths that it filled, those it did not find, and the rest.
 
     ``missing`` are paths of the model that the file lacks, ``unexpected`` paths of the file that
-    the model lacks, ``mismatched`` paths whose shapes differ.
+    the model lacks, ``mismatched`` paths whose shapes differ, or whose values are no floats.
     """
 
     loaded: tuple[str, ...]
@@ -69,17 +69,21 @@ def load(path: PathLike, modules: Iterable[type[Module]] = ()) -> Graph:
         Where there is no such file, or a folder in its place.
     """
     header, arrays = _read(path)
+
+    def check(shapes: Mapping[str, Shape]) -> None:
+        """Refuse an architecture that announces other arrays than the file has, before it grows."""
+        _check(_compare(shapes, arrays), "its arrays do not fit its own architecture")
+
     if header.get("format") != FORMAT or "architecture" not in header:
         raise ValueError(
             f"{path} holds arrays but no minidl model (its format is {header.get('format')!r}, not"
             f" {FORMAT!r}): build the model, then use model.load_weights(path)"
         )
     try:
-        model = architecture.from_json(header["architecture"], modules)
+        model = architecture.from_json(header["architecture"], modules, check)
     except ValueError as error:
         raise ValueError(f"{path} cannot be loaded: {error}") from None
-    report = _fill(model, arrays)
-    _check(report, path, "its arrays do not fit its own architecture")
+    _fill(model, arrays)
     return model
 
 
@@ -91,36 +95,45 @@ def load_weights(model: Graph, path: PathLike, strict: bool = True) -> WeightRep
     """
     arrays = _read(path)[1]
     if strict:
-        _check(_compare(model, arrays), path, "its arrays do not fit the model", STRICT)
+        _check(_compare(_shapes(model), arrays), f"{path}: its arrays do not fit the model", STRICT)
     return _fill(model, arrays)
 
 
-def _compare(model: Graph, arrays: dict[str, Array]) -> WeightReport:
-    shared = [name for name in model.arrays if name in arrays]
-    fits = {name: model.arrays[name].shape == arrays[name].shape for name in shared}
+def _shapes(model: Graph) -> dict[str, Shape]:
+    return {name: array.shape for name, array in model.arrays.items()}
+
+
+def _compare(shapes: Mapping[str, Shape], arrays: dict[str, Array]) -> WeightReport:
+    shared = [name for name in shapes if name in arrays]
+    fits = {name: _fits(arrays[name], shapes[name]) for name in shared}
     return WeightReport(
         loaded=tuple(name for name in shared if fits[name]),
-        missing=tuple(name for name in model.arrays if name not in arrays),
-        unexpected=tuple(sorted(name for name in arrays if name not in model.arrays)),
+        missing=tuple(name for name in shapes if name not in arrays),
+        unexpected=tuple(sorted(name for name in arrays if name not in shapes)),
         mismatched=tuple(name for name in shared if not fits[name]),
     )
 
 
+def _fits(array: Array, shape: Shape) -> bool:
+    """Tell whether an array can be a model's: of floats, as the bits of integers mean others."""
+    return array.shape == shape and array.dtype.kind == "f"
+
+
 def _fill(model: Graph, arrays: dict[str, Array]) -> WeightReport:
-    report = _compare(model, arrays)
+    report = _compare(_shapes(model), arrays)
     for name in report.loaded:
         model.arrays[name] = arrays[name]
     return report
 
 
-def _check(report: WeightReport, path: PathLike, what: str, hint: str = "") -> None:
+def _check(report: WeightReport, what: str, hint: str = "") -> None:
     wrong = [
         f"{kind} {', '.join(names)}"
         for kind, names in report.fields().items()
         if kind != "loaded" and names
     ]
     if wrong:
-        raise ValueError(f"{path}: {what}: {'; '.join(wrong)}{hint}")
+        raise ValueError(f"{what}: {'; '.join(wrong)}{hint}")
 
 
 def _read(path: PathLike) -> tuple[dict[str, str], dict[str, Array]]:

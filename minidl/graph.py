@@ -15,8 +15,9 @@ import numpy as np
 
 from minidl.arrays import ArrayMap
 from minidl.checks import integer
-from minidl.module import Context, Module, ParameterSpec, digest
+from minidl.module import Context, Module, ParameterSpec
 from minidl.paths import matching, under
+from minidl.randomness import digest
 from minidl.shapes import ShapeError
 from minidl.types import Array, Arrays, Pullback, Shape
 from minidl.wiring import (
@@ -62,6 +63,9 @@ class Graph(Module):
         Every parameter and buffer by path; assigning to one copies in place.
     frozen : set of str
         The paths that training leaves as they are.
+    classes : tuple of str
+        The names of the classes that the outputs stand for, in their order, where the model tells
+        classes apart: fitting a data set with names sets them, and the model's file keeps them.
 
     Examples
     --------
@@ -96,6 +100,7 @@ class Graph(Module):
         self.nodes: dict[str, Node] = {}
         self.arrays = ArrayMap()
         self.frozen: set[str] = set()
+        self.classes: tuple[str, ...] = ()
         self.specs: dict[str, ParameterSpec] = {}
         self._waiting: dict[str, Array] = {}
         self.plans: list[Inference] = []

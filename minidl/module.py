@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
 from minidl.initializers import Initializer
+from minidl.randomness import digest, uniform
 from minidl.record import Record
 from minidl.types import Array, Arrays, Pullback, Shape
 
@@ -85,15 +84,10 @@ class Context:
         random numbers: as easy as 1, 2, 3*), so a sample's numbers are found by counting, not by
         drawing those before it.
         """
-        samples, size = shape[0], int(np.prod(shape[1:]))
-        counts = -(-size // 8)  # one count of Philox gives 4 x 64 bits, which is 8 x 32
         run = self._run
         key = digest("random", run.seed, run.step, self._path, self._draws)
         self._draws += 1
-        generator = np.random.Philox(key=key, counter=run.first * counts)
-        bits = generator.random_raw(samples * counts * 4).view(np.uint32)
-        numbers = bits.reshape(samples, counts * 8)[:, :size] >> 8  # 24 bits fit a float32
-        return (numbers * np.float32(2**-24)).astype(np.float32, copy=False).reshape(shape)
+        return uniform(key, run.first, shape)
 
     def update(self, name: str, value: Array) -> None:
         """Propose a new value for a buffer; the training step applies it, nothing else does."""
@@ -110,14 +104,6 @@ class Context:
         return {name: updates.get(self._owner + name, array) for name, array in arrays.items()}
 
 
-def digest(*words: object) -> int:
-    """Return a 128-bit number that depends on the words alone: a key for a random generator."""
-    from hashlib import blake2b
-
-    text = "\x1f".join(map(str, words)).encode()
-    return int.from_bytes(blake2b(text, digest_size=16).digest(), "little")
-
-
 class Module(Record):
     """One operation: frozen hyper-parameters, shape arithmetic, and forward with its pullback.
 
@@ -126,6 +112,7 @@ class Module(Record):
 
     Examples
     --------
+    >>> import numpy as np
     >>> class Scale(Module):
     ...     factor: float = 2.0
     ...

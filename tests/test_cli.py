@@ -10,24 +10,23 @@ import signal
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from commands import Run, last_json, outcome, refused, start
 
 import minidl as dl
 from minidl import cli, models
 from minidl.cli import choices, summary
-from minidl.cli.arguments import DATA
 from minidl.cli.choices import MODELS, OPTIMIZERS, SCHEDULES, build_schedule
 from minidl.types import Array
 
 REAL = os.environ.get("MINIDL_DATA", "")
 CURVES = ["curves.png"] if importlib.util.find_spec("matplotlib") else []
 QUICK = ["--data", "mnist", "--model", "mlp", "--epochs", "2"]
-COMMANDS = ["", "train", "evaluate", "summary", "bench"]
+COMMANDS = ["", "train", "evaluate", "predict", "summary", "data", "bench"]
 
 
 def drawn(count: int, seed: int) -> tuple[Array, Array]:
@@ -73,50 +72,6 @@ def _own_folder(
     monkeypatch.setenv("COLUMNS", "80")
 
 
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs a command in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
-
-
-def refused(run: Run, *arguments: object) -> str:
-    """Run a command that should be refused and return what it says, without the beginning."""
-    code, out, err = run(*arguments)
-    assert (code, out) == (2, "")
-    assert err.startswith("minidl: error: ")
-    assert err.count("\n") == 1
-    return err.removeprefix("minidl: error: ").rstrip()
-
-
-def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """Start a command as a process of its own."""
-    path = str(Path(dl.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": path, "NO_COLOR": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen(
-        [sys.executable, "-m", "minidl", *arguments], text=True, env=environment, **pipes
-    )
-
-
-def outcome(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
-
-
-def last_json(out: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return found
-
-
 # train
 
 
@@ -148,8 +103,9 @@ def test_the_run_folder_tells_the_run(run: Run) -> None:
     assert record["versions"]["numpy"] == np.__version__
     assert set(record["versions"]) == {"minidl", "numpy", "python", "platform"}
     assert record["arguments"] == {
-        **{"data": "mnist", "data_folder": None, "model": "mlp", "validation": 0.1},
-        **{"epochs": 2, "batch_size": 64, "optimizer": "sgd", "lr": 0.05, "momentum": 0.9},
+        **{"data": "mnist", "data_folder": None, "download": False, "shape": None, "label": None},
+        **{"model": "mlp", "validation": 0.1, "epochs": 2, "batch_size": 64, "augment": ""},
+        **{"optimizer": "sgd", "lr": 0.05, "momentum": 0.9},
         **{"weight_decay": 0.0, "schedule": "one-cycle", "warm_up": 0, "seed": 3, "workers": None},
         **{"out": str(Path("deep/er/run")), "force": False, "json": True, "quiet": False},
     }
@@ -181,9 +137,9 @@ def test_runs_are_numbered(run: Run) -> None:
 
 def test_the_defaults(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     small = dl.data.load("mnist")
-    monkeypatch.setattr("minidl.cli.train.load", lambda name, folder: small)
+    monkeypatch.setattr("minidl.cli.train.load", lambda name, folder, **_: small)
     assert run("train", "--quiet") == (0, "", "")
-    record = json.loads(Path("runs/digits-lenet-1/run.json").read_text(encoding="utf-8"))
+    record = json.loads(Path("runs/mnist-lenet-1/run.json").read_text(encoding="utf-8"))
     given = record["arguments"]
     assert (given["data"], given["model"], given["epochs"], given["lr"]) == (
         *("digits", "lenet", 8, 0.05),
@@ -323,7 +279,7 @@ def test_every_model_is_one_of_minidl_s(run: Run, name: str) -> None:
 
 
 def test_every_data_set_is_known() -> None:
-    with pytest.raises(ValueError, match=f"expected one of {', '.join(DATA)}"):
+    with pytest.raises(ValueError, match=f"expected one of {', '.join(dl.data.KNOWN)}"):
         dl.data.load("another")
 
 
@@ -337,7 +293,12 @@ def test_evaluate_reads_a_run_or_a_file(run: Run, trained: Path) -> None:
     test = dl.data.load("mnist")[1]
     right = model.predict(test.inputs).argmax(axis=1) == test.targets
     assert (code, err) == (0, "")
-    assert list(found) == ["test_loss", "test_accuracy", "samples", "parameters", "sha256"]
+    assert list(found) == [
+        *("test_loss", "test_accuracy", "class_accuracy", "samples", "parameters", "sha256")
+    ]
+    assert found["class_accuracy"] == {
+        str(label): right[test.targets == label].mean() for label in range(10)
+    }
     assert found["test_accuracy"] == right.mean()
     assert (found["samples"], found["parameters"]) == (100, 203530)
     assert found["sha256"] == model.arrays.sha256()
@@ -346,7 +307,7 @@ def test_evaluate_reads_a_run_or_a_file(run: Run, trained: Path) -> None:
         name: found[name] for name in ("test_loss", "test_accuracy")
     }
     assert out.splitlines()[0] == (
-        f"100 test images of mnist: loss {found['test_loss']:.4f},"
+        f"100 samples of mnist: loss {found['test_loss']:.4f},"
         f" accuracy {found['test_accuracy']:.4f}"
     )
     file = trained / "model.safetensors"
@@ -358,7 +319,7 @@ def test_evaluate_needs_to_know_the_data(run: Run) -> None:
     dl.save(models.mlp(), "alone.safetensors")
     said = refused(run, "evaluate", "alone.safetensors")
     assert said == (
-        "which data? alone.safetensors does not say: pass --data digits|mnist|fashion-mnist"
+        "which data? alone.safetensors does not say: pass --data digits|mnist|fashion-mnist|PATH"
     )
     Path("run.json").write_text("[]", encoding="utf-8")
     assert "run.json does not say what the run was trained on: pass --data" in refused(
@@ -366,10 +327,15 @@ def test_evaluate_needs_to_know_the_data(run: Run) -> None:
     )
 
 
-def test_a_model_of_other_images_is_refused(run: Run) -> None:
+def test_images_are_made_to_fit_the_model(run: Run) -> None:
     dl.save(models.mlp((32, 32, 3)), "colour.safetensors")
-    said = refused(run, "evaluate", "colour.safetensors", "--data", "mnist")
-    assert "the model reads samples of shape (32, 32, 3), got an array (100, 28, 28, 1)" in said
+    assert run("evaluate", "colour.safetensors", "--data", "mnist")[0] == 0
+
+
+def test_a_model_of_other_samples_is_refused(run: Run) -> None:
+    dl.save(dl.Sequential([dl.Dense(10)], (5,)), "table.safetensors")
+    said = refused(run, "evaluate", "table.safetensors", "--data", "mnist")
+    assert "the model reads samples of shape (5,), got an array (100, 28, 28, 1)" in said
     dl.save(models.mlp(classes=4), "four.safetensors")
     said = refused(run, "evaluate", "four.safetensors", "--data", "mnist")
     assert "labels should lie between 0 and 3" in said
@@ -393,7 +359,7 @@ def test_help_fits_a_screen_and_gives_an_example(run: Run, command: str) -> None
     code, out, err = run(*command.split(), "--help")
     lines = out.splitlines()
     assert (code, err) == (0, "")
-    assert len(lines) <= 40
+    assert len(lines) <= (52 if command == "train" else 40)
     assert max(map(len, lines)) < 80
     assert re.search(r"^examples?:\n  minidl ", out, re.MULTILINE)
     assert "\x1b" not in out
@@ -401,7 +367,7 @@ def test_help_fits_a_screen_and_gives_an_example(run: Run, command: str) -> None
 
 def test_help_names_every_choice_and_option(run: Run) -> None:
     out = run("train", "--help")[1]
-    for name in (*DATA, *MODELS, *SCHEDULES, *OPTIMIZERS):
+    for name in (*dl.data.KNOWN, *MODELS, *SCHEDULES, *OPTIMIZERS):
         assert re.search(rf"(?<![\w-]){name}(?![\w-])", out)
 
 
@@ -418,8 +384,11 @@ def test_version(run: Run) -> None:
 # What is refused
 
 WRONG = {
-    "frain": r"invalid choice: 'frain' \(choose from '?train'?, '?evaluate'?, '?summary'?, '?be",
-    "train --data minst": "--data: invalid choice: 'minst' .choose from '?digits'?, '?mnist'?, ",
+    "frain": r"invalid choice: 'frain' \(choose from '?train'?, '?evaluate'?, '?",
+    "train --data minst": "unknown dataset 'minst', expected one of digits, .*: perhaps 'mnist'",
+    "train --data no/pets": "no file or folder 'no/pets': expected a folder with a subfolder of p",
+    "train --shape 28x28": r"--shape: expected HEIGHTxWIDTHxCHANNELS such as 32x32x3 \(1 channel",
+    "train --augment spin=9": "--augment",
     "train --model vg": "--model: invalid choice: 'vg' .choose from '?lenet'?, '?vgg'?, ",
     "train --optimizer rms": "--optimizer: invalid choice: 'rms' .choose from '?sgd'?, '?adam'?",
     "train --schedule no": "--schedule: invalid choice: 'no' .choose from '?constant'?, '?step'?,",
@@ -441,8 +410,8 @@ WRONG = {
     "train --seed x": r"--seed: expected a whole number from 0 to 2\*\*64 - 1, got 'x'",
     "train --workers 0": "--workers: expected a whole number from 1 to 256, got '0'",
     "train --warm-up 99 --data mnist": "--warm-up 99 leaves nothing of a run of 15 steps",
-    "train --data fashion-mnist": "'fashion-mnist' needs train-images-idx3-ubyte.gz, .*: put them",
-    "train --data mnist --data-folder no": "in no.mnist: put them there",
+    "train --data fashion-mnist": "'fashion-mnist' needs train-images-.*: run 'minidl data fetch f",
+    "train --data mnist --data-folder no": "in no.mnist: run 'minidl data fetch mnist' or",
     "evaluate": r"arguments are required: MODEL \(see minidl evaluate --help\)",
     "evaluate nothing --data digits": "no model file 'nothing'",
     "summary nothing": "no model 'nothing': expected a file, a run folder or one of lenet, vgg, ",

@@ -179,6 +179,22 @@ def test_class_names_that_are_no_names(classes: Any) -> None:
 # --- the object
 
 
+def test_labels_become_rows() -> None:
+    data = Dataset(np.zeros((3, 2), np.uint8), [2, 0, 2], ("a", "b", "c", "d"), "abc")
+    rows = data.one_hot()
+    assert rows.targets.tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0]]
+    assert rows.targets.dtype == np.float32
+    assert rows.inputs is data.inputs
+    assert (rows.classes, rows.name) == (data.classes, data.name)
+    assert Dataset(np.zeros((3, 2)), [2, 0, 2]).one_hot().targets.shape == (3, 3)
+
+
+@pytest.mark.parametrize("targets", [[0.5, 1.5], [[0, 1], [1, 0]], [0, -1]])
+def test_what_is_no_label_becomes_no_row(targets: Any) -> None:
+    with pytest.raises(TypeError, match=r"one_hot needs labels, integers \(N,\) from 0 on, got ta"):
+        Dataset(np.zeros((2, 2)), targets).one_hot()
+
+
 def test_it_is_immutable() -> None:
     data: Any = numbered(3)
     with pytest.raises(AttributeError, match=r"property|attribute"):
@@ -392,3 +408,21 @@ def test_shares_that_leave_a_side_empty(share: float, held: int) -> None:
 def test_seeds_out_of_range() -> None:
     with pytest.raises(ValueError, match="seed must be an integer from 0 to 18446744073709551615"):
         split(numbered(10), 0.5, seed=-1)
+
+
+def test_a_fingerprint_knows_every_value_and_its_place() -> None:
+    inputs = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    data = Dataset(inputs, [0, 1, 2, 1])
+    same = Dataset(np.asfortranarray(inputs), [0, 1, 2, 1], ("a", "b", "c"), "named")
+    assert data.fingerprint() == same.fingerprint()
+    changed = inputs.copy()
+    changed[3, 5] += 1
+    others = [
+        Dataset(changed, [0, 1, 2, 1]),
+        Dataset(inputs, [0, 1, 2, 0]),
+        Dataset(inputs.reshape(4, 2, 3), [0, 1, 2, 1]),
+        Dataset(inputs.astype(np.float32), [0, 1, 2, 1]),
+        data[1:],
+        data[[1, 0, 2, 3]],
+    ]
+    assert len({data.fingerprint(), *(other.fingerprint() for other in others)}) == 7

@@ -41,10 +41,13 @@ def percent(printed: str, label: str) -> float:
 def test_the_examples_are_those_that_are_tested() -> None:
     assert NAMES == [
         "custom_module.py",
+        "fashion_best.py",
         "fashion_resnet.py",
         "finetune.py",
+        "mnist_best.py",
         "own_loop.py",
         "speedrun_mnist.py",
+        "tiny_mnist.py",
         "train_mnist.py",
     ]
 
@@ -98,6 +101,22 @@ def test_finetune(tmp_path: Path) -> None:
 def test_speedrun_mnist(tmp_path: Path) -> None:
     printed = run(tmp_path, "speedrun_mnist.py", "--quick")
     assert percent(printed, "seed 0") > 97
+
+
+def test_mnist_best(tmp_path: Path) -> None:
+    printed = run(tmp_path, "mnist_best.py", "--quick")
+    assert percent(printed, "mean of 1") > 95
+
+
+def test_tiny_mnist(tmp_path: Path) -> None:
+    printed = run(tmp_path, "tiny_mnist.py", "--quick")
+    assert percent(printed, "8,914 parameters read") > 97
+
+
+def test_fashion_best(tmp_path: Path) -> None:
+    printed = run(tmp_path, "fashion_best.py", "--quick")
+    assert percent(printed, "seen once") > 60
+    assert percent(printed, "mirrored as well") > 60
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import minidl
 PACKAGE = Path(minidl.__file__).parent
 
 ORDER = [
-    *("types", "record", "checks", "shapes", "data"),
+    *("types", "record", "checks", "randomness", "shapes", "augment", "data"),
     *("kernels", "initializers", "module", "layers", "metrics", "losses"),
     *("paths", "schedules", "optim"),
     *(
@@ -39,7 +39,17 @@ nothing of graphs, ``training`` nothing of plots, and nothing knows ``cli``."""
 LATE = {("graph", "engine"), ("graph", "summary"), ("graph", "files"), ("graph", "gradcheck")}
 """The exceptions, inside functions: thin methods of a graph that import when they are called."""
 
-HEAVY = {"scipy", "tqdm", "matplotlib", "safetensors", "threadpoolctl", "torch", "onnx", "sklearn"}
+HEAVY = {
+    "scipy",
+    "tqdm",
+    "matplotlib",
+    "safetensors",
+    "threadpoolctl",
+    "torch",
+    "onnx",
+    "sklearn",
+    "PIL",
+}
 UNSAFE = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 
 

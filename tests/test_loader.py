@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+import time
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minidl.augment import Augmentation, Draw
 from minidl.data import Dataset, batch_count, batches, order
+from minidl.types import Array
 
 DATA = Dataset(np.arange(22, dtype=np.uint8).reshape(11, 2), np.arange(11))
 
@@ -152,3 +157,105 @@ def test_sizes_that_are_no_integers(size: Any) -> None:
         TypeError, match=r"batch_size must be an integer of at least 1, got .* of type"
     ):
         batches(DATA, size)
+
+
+IMAGES = Dataset(np.arange(11 * 12, dtype=np.uint8).reshape(11, 3, 4, 1), np.arange(11))
+
+
+class Mark(Augmentation):
+    """Writes into each image, as bytes, a number of its own, and counts its calls."""
+
+    calls: ClassVar[list[str]] = []
+
+    def images(self, images: Array, draw: Draw) -> Array:
+        self.calls.append(threading.current_thread().name)
+        marked = images.copy()
+        marked[:, 0, 0, 0] = draw.uniform() * 256
+        return marked
+
+
+def marked(batch_size: int, **options: Any) -> Array:
+    found = list(batches(IMAGES, batch_size, seed=5, augment=Mark(), **options))
+    return np.concatenate([inputs for inputs, _ in found])
+
+
+def test_an_augmentation_knows_the_sample_not_the_batch() -> None:
+    whole = marked(11, epoch=2)
+    assert len(set(whole[:, 0, 0, 0].tolist())) > 5
+    for size in (1, 3, 4):
+        np.testing.assert_array_equal(marked(size, epoch=2), whole)
+        late = marked(size, epoch=2, start=2)
+        np.testing.assert_array_equal(late, whole[2 * size :])
+    assert (marked(11, epoch=3)[:, 0, 0, 0] != whole[:, 0, 0, 0]).any()
+    assert IMAGES.inputs[:, 0, 0, 0].tolist() == list(range(0, 132, 12)), "the data are unchanged"
+
+
+@pytest.mark.parametrize("prefetch", [1, 2, 30])
+def test_batches_made_ahead_are_the_same(prefetch: int) -> None:
+    np.testing.assert_array_equal(marked(4, prefetch=prefetch), marked(4))
+    ahead = [targets.tolist() for _, targets in batches(IMAGES, 3, seed=1, prefetch=prefetch)]
+    assert ahead == [targets.tolist() for _, targets in batches(IMAGES, 3, seed=1)]
+    assert sum(len(inputs) for inputs, _ in batches(IMAGES, 3, prefetch=prefetch)) == 11
+
+
+def test_batches_are_made_ahead_in_a_thread_that_ends() -> None:
+    mark = Mark()
+    mark.calls.clear()
+    parts = batches(IMAGES, 2, seed=0, augment=mark, prefetch=2)
+    next(parts)
+    deadline = time.monotonic() + 10
+    while len(mark.calls) < 3 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert len(mark.calls) == 3, "the one that was asked for, and two more"
+    assert all(name.startswith("batches") for name in mark.calls)
+    parts.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+
+def test_an_error_in_the_thread_comes_where_the_batch_would() -> None:
+    class Broken(Augmentation):
+        def images(self, images: Array, draw: Draw) -> Array:
+            if len(images) < 7:
+                raise ZeroDivisionError("in the second batch")
+            return images
+
+    parts = batches(IMAGES, 7, seed=0, augment=Broken(), prefetch=2)
+    with pytest.raises(ZeroDivisionError, match="in the second batch"):
+        list(parts)
+
+
+def test_augmentation_needs_a_seed() -> None:
+    with pytest.raises(ValueError, match="augment needs a seed: pass seed=0, say"):
+        batches(IMAGES, 4, augment=Mark())
+
+
+def test_memory_mapped_arrays_stay_on_disk(tmp_path: Path) -> None:
+    path = tmp_path / "images.npy"
+    np.save(path, np.arange(50 * 6, dtype=np.uint8).reshape(50, 2, 3, 1))
+    mapped = np.load(path, mmap_mode="r")
+    data = Dataset(mapped, np.arange(50) % 5)
+    assert np.shares_memory(data.inputs, mapped)
+    assert np.shares_memory(data[10:40].inputs, mapped)
+    inputs, targets = next(batches(data, 7, seed=3))
+    assert type(inputs) is np.ndarray, "only a batch is read"
+    np.testing.assert_array_equal(inputs, np.asarray(mapped)[order(50, 3, 0)[:7]])
+    assert inputs.dtype == np.uint8
+    assert targets.tolist() == (order(50, 3, 0)[:7] % 5).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "came"),
+    [
+        (lambda images: images * 1.5, r"images float64 \(11, 3, 4, 1\) of uint8"),
+        (lambda images: images[:5], r"images uint8 \(5, 3, 4, 1\) of uint8 \(11,"),
+        (lambda images: None, "images None of uint8"),
+    ],
+)
+def test_an_augmentation_that_gives_back_something_else(change: Any, came: str) -> None:
+    class Own(Augmentation):
+        def images(self, images: Array, draw: Draw) -> Array:
+            changed: Array = change(images)
+            return changed
+
+    with pytest.raises(ValueError, match=rf"Own\(\) made {came}.*: return an array of the shape"):
+        next(batches(IMAGES, 11, seed=0, augment=Own()))

@@ -117,11 +117,11 @@ def test_missing_files_are_named_with_what_to_do(tmp_path: Path) -> None:
     root = collection(tmp_path / "mnist")
     (tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
     (tmp_path / "mnist" / "train-images-idx3-ubyte.gz").unlink()
-    with pytest.raises(FileNotFoundError, match="put them there") as caught:
+    with pytest.raises(FileNotFoundError, match="or put them there") as caught:
         load("mnist", root)
     message = str(caught.value)
     assert "'mnist' needs train-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz (or" in message
-    assert f"in {tmp_path / 'mnist'}: put them there" in message
+    assert f"in {tmp_path / 'mnist'}: run 'minidl data fetch mnist' or pass download=" in message
     assert "MINIDL_DATA" in message
     assert "'digits' needs no files" in message
 
@@ -142,8 +142,9 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     ],
 )
 def test_unknown_names(name: str, hint: str) -> None:
-    known = "expected one of digits, mnist, fashion-mnist"
-    with pytest.raises(ValueError, match=f"^unknown dataset '{name}', {known}{hint}$"):
+    known = "expected one of digits, mnist, fashion-mnist, or the path of a folder, .npz or .csv"
+    expected = f"^unknown dataset '{name}', {known} file that is there{hint}$"
+    with pytest.raises(ValueError, match=expected):
         load(name)
 
 

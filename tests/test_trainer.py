@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import minidl as dl
+from minidl import augment
 from minidl.data import Dataset, order, split
 from minidl.types import Array
 
@@ -569,3 +573,132 @@ def test_a_last_batch_of_one_sample_leaves_the_running_averages() -> None:
     trainer.fit((x, x[:, :1]), epochs=60, batch_size=64, progress=False)
     variance = model.arrays["batchnorm1.running_variance"]
     np.testing.assert_allclose(variance, x.var(axis=0, ddof=1), rtol=0.1)
+
+
+# Augmentation
+
+CHANGES = (augment.Shift(2), augment.Rotate(10), augment.Noise(0.05))
+
+
+def test_augmentation_changes_the_training() -> None:
+    plain, changed = fitted(pictures()), fitted(pictures(), augment=CHANGES)
+    assert plain != changed
+    assert fitted(pictures(), augment=()) == plain
+
+
+def test_augmentation_repeats_and_its_seed_decides() -> None:
+    first = fitted(pictures(), augment=CHANGES)
+    assert fitted(pictures(), augment=list(CHANGES)) == first
+    assert fitted(pictures(), augment=augment.Compose(CHANGES)) == first
+    assert fitted(pictures(), augment=CHANGES, seed=1) != first
+    assert fitted(pictures(), augment=CHANGES[::-1]) != first
+
+
+def test_one_augmentation_needs_no_list() -> None:
+    one = augment.Shift(2)
+    assert fitted(pictures(), augment=one) == fitted(pictures(), augment=[one])
+
+
+@pytest.mark.parametrize("kind", ["processes", "threads"])
+def test_augmentation_gives_the_same_bits_for_any_workers(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "processes" and not hasattr(os, "fork"):
+        pytest.skip("processes are forked")
+    monkeypatch.setattr("minidl.engine.workers.kind", lambda: kind)
+    found = set()
+    for workers in (1, 2, 4):
+        trainer = trainer_of(reader(), lr=0.02, seed=0, workers=workers)
+        trainer.fit(pictures(), epochs=2, batch_size=16, augment=CHANGES, progress=False)
+        timeless = [
+            {name: row[name] for name in ("epoch", "loss", "accuracy", "lr")}
+            for row in trainer.history.rows
+        ]
+        found.add((trainer.model.arrays.sha256(), str(timeless)))
+    assert len(found) == 1
+
+
+def test_every_epoch_is_augmented_anew() -> None:
+    seen: list[list[float]] = []
+
+    class Watch(augment.Augmentation):
+        """Notes the numbers that it is given."""
+
+        def images(self, images: Array, draw: augment.Draw) -> Array:
+            seen.append(draw.uniform().tolist())
+            return images
+
+    trainer = trainer_of(reader(), seed=5)
+    options: dict[str, Any] = {"batch_size": 24, "augment": Watch(), "progress": False}
+    trainer.fit(pictures(), validation=0.1, epochs=2, **options)
+    places = [(0, 24), (24, 24), (48, 6)]  # of the 54 that are left; the 6 held out stay
+    expected = [augment.Draw(5, epoch, *place) for epoch in (1, 2) for place in places]
+    assert seen == [draw.uniform().tolist() for draw in expected]
+    trainer.fit(pictures(), **options)
+    assert seen[6] == augment.Draw(5, 3, 0, 24).uniform().tolist()
+
+
+def test_mixup_takes_rows_of_targets() -> None:
+    data = Dataset(*pictures()).one_hot()
+    trainer = trainer_of(reader(), lr=0.02)
+    options: dict[str, Any] = {"batch_size": 20, "progress": False, "augment": augment.Mixup(0.4)}
+    history = trainer.fit(data, validation=Dataset(*pictures(20, seed=1)), epochs=15, **options)
+    assert history["val_accuracy"][-1] > 0.9
+    with pytest.raises(TypeError, match=r"mixup needs float targets, got int64 labels: pass train"):
+        trainer.fit(pictures(), **options)
+
+
+@pytest.mark.parametrize("wrong", [3, "flip", [lambda images: images], augment.Flip])
+def test_what_is_no_augmentation(wrong: Any) -> None:
+    trainer = trainer_of(reader())
+    with pytest.raises(TypeError, match="augment"):
+        trainer.fit(pictures(), augment=wrong, progress=False)
+    assert not len(trainer.history)
+
+
+def test_no_thread_is_left_where_training_fails() -> None:
+    before = threading.active_count()
+    with pytest.raises(FloatingPointError, match="the loss is"):
+        trainer_of(reader(), lr=1e30).fit(
+            pictures(), epochs=9, batch_size=16, augment=CHANGES, progress=False
+        )
+    assert threading.active_count() == before
+
+
+# Names of classes
+
+NAMES = ("ant", "bee", "cat", "dog")
+
+
+def test_fit_teaches_the_model_the_names_of_classes(tmp_path: Path) -> None:
+    assert reader().classes == ()
+    model = reader()
+    trainer = trainer_of(model)
+    trainer.fit(Dataset(*pictures(), classes=NAMES), batch_size=20, progress=False)
+    assert model.classes == NAMES
+    dl.save(model, tmp_path / "model.safetensors")
+    assert dl.load(tmp_path / "model.safetensors").classes == NAMES
+    trainer.fit(pictures(), progress=False)  # which has no names
+    assert model.classes == NAMES
+
+
+def test_a_model_keeps_names_given_by_hand(tmp_path: Path) -> None:
+    model = reader()
+    model.classes = NAMES
+    dl.save(model, tmp_path / "model.safetensors")
+    assert dl.load(tmp_path / "model.safetensors").classes == NAMES
+
+
+def test_data_of_other_classes_is_not_measured() -> None:
+    trainer = trainer_of(reader())
+    trainer.fit(Dataset(*pictures(), classes=NAMES), progress=False)
+    other = Dataset(*pictures(), classes=NAMES[::-1])
+    message = "has the classes 'dog', 'cat', 'bee', 'ant' instead of 'ant', 'bee', 'cat', 'dog'"
+    with pytest.raises(ValueError, match=f"^the data {message}: read it with classes=model.cl"):
+        trainer.evaluate(other)
+    assert trainer.evaluate(pictures()) == trainer.evaluate(Dataset(*pictures(), classes=NAMES))
+    with pytest.raises(ValueError, match=f"^the validation set {message}"):
+        trainer.fit(Dataset(*pictures(), classes=NAMES), validation=other, progress=False)
+    trainer.fit(pictures(), validation=other, progress=False)  # no names, nothing to compare
+    with pytest.raises(ValueError, match=f"^the training set {message}"):
+        trainer.fit(other, progress=False)

@@ -6,15 +6,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from minidl.cli import bench, evaluate, summary, train
+from minidl.cli import bench, data, evaluate, predict, summary, train
 from minidl.cli.arguments import Parser, ShowVersion
 from minidl.cli.output import complain, explain
 
 EXAMPLES = """\
 examples:
   minidl train                             LeNet-5 on digits that minidl draws
+  minidl data fetch mnist                  get the real ones
   minidl train --data mnist --epochs 5
+  minidl train --data pets                 your own pictures, a folder a class
   minidl evaluate runs/digits-lenet-1 --data mnist
+  minidl predict runs/pets-lenet-1 cat.jpg
   minidl summary lenet
   minidl bench --quick
 
@@ -35,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_output()
         return 141
-    except (ValueError, OSError, FloatingPointError, MemoryError) as error:
+    except (ValueError, OSError, FloatingPointError, MemoryError, ImportError) as error:
         return complain(f"error: {explain(error)}", 2)
     return code
 
@@ -64,7 +67,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", prog=parser.prog
     )
-    for command in (train, evaluate, summary, bench):
+    for command in (train, evaluate, predict, summary, data, bench):
         command.add(commands)
     return parser
 

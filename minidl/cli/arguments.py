@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 """What a command's parser is added to."""
@@ -14,8 +15,6 @@ Group: TypeAlias = "argparse._ActionsContainer"
 """What an option is added to: a parser or a group of its options."""
 
 Number = TypeVar("Number", int, float)
-
-DATA: Final = ("digits", "mnist", "fashion-mnist")
 
 
 class Parser(argparse.ArgumentParser):
@@ -77,6 +76,30 @@ def _number(
     return read
 
 
+def image_shape(text: str) -> tuple[int, int, int]:
+    """Read a shape such as 32x32x3: height, width, and 1 channel (grey) or 3.
+
+    >>> image_shape("28x28x1")
+    (28, 28, 1)
+    """
+    found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})x([13])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            f"expected HEIGHTxWIDTHxCHANNELS such as 32x32x3 (1 channel: grey), got {text!r}"
+        )
+    height, width, channels = map(int, found.groups())
+    return height, width, channels
+
+
+def column(text: str) -> str | int:
+    """Read a column: its name, or its number, from the end if it is below 0.
+
+    >>> column("species"), column("-1")
+    ('species', -1)
+    """
+    return int(text) if re.fullmatch(r"-?\d{1,9}", text) else text
+
+
 COUNT = _number(int, "a whole number of at least 1", lambda number: number >= 1)
 COUNT_OR_NONE = _number(int, "a whole number of at least 0", lambda number: number >= 0)
 WORKERS = _number(int, "a whole number from 1 to 256", lambda number: 1 <= number <= 256)
@@ -91,14 +114,17 @@ def add_data(group: Group, default: str | None, otherwise: str) -> None:
     group.add_argument(
         "--data",
         metavar="NAME",
-        choices=DATA,
         default=default,
-        help=f"digits (drawn), mnist or fashion-mnist ({otherwise})",
+        help=f"digits, mnist, fashion-mnist, or your own path ({otherwise})",
     )
     group.add_argument(
         "--data-folder",
         metavar="DIR",
         help="that holds mnist/ and so on ($MINIDL_DATA or cache)",
+    )
+    group.add_argument("--download", action="store_true", help="fetch them if they are missing")
+    group.add_argument(
+        "--label", metavar="COLUMN", type=column, help="of a table, by name or number from 0 on"
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from minidl import models
+from minidl import augment, models
+from minidl.augment import Augmentation
 from minidl.data import Dataset
 from minidl.graph import Graph
 from minidl.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
@@ -66,6 +67,57 @@ SCHEDULES: Final[MappingProxyType[str, Callable[[float, int], Schedule]]] = Mapp
     }
 )
 """The schedules, from a learning rate and the number of steps that they are stretched over."""
+
+
+AUGMENTATIONS: Final[MappingProxyType[str, tuple[Callable[[float], Augmentation], float]]] = (
+    MappingProxyType(
+        {
+            "shift": (augment.Shift, 2),
+            "rotate": (augment.Rotate, 10),
+            "zoom": (augment.Zoom, 0.1),
+            "shear": (augment.Shear, 5),
+            "elastic": (augment.Elastic, 34),
+            "flip": (augment.Flip, 0.5),
+            "crop": (lambda padding: augment.Crop(_whole(padding)), 2),
+            "cutout": (lambda size: augment.Cutout(_whole(size)), 8),
+            "brightness": (augment.Brightness, 0.2),
+            "contrast": (augment.Contrast, 0.2),
+            "noise": (augment.Noise, 0.05),
+        }
+    )
+)
+"""The augmentations by name, from an amount, and the amount that they have by default."""
+
+
+def build_augmentation(text: str) -> list[Augmentation]:
+    """Return what a list such as "shift=3,rotate,flip" names, in its order.
+
+    >>> build_augmentation("shift=3,flip")
+    [Shift(pixels=3.0, fill=0), Flip(probability=0.5, vertical=False)]
+    """
+    return [_augmentation(one) for one in text.split(",") if one]
+
+
+def _augmentation(text: str) -> Augmentation:
+    name, _, amount = text.strip().partition("=")
+    if name not in AUGMENTATIONS:
+        known = ", ".join(AUGMENTATIONS)
+        raise ValueError(f"--augment: {name!r} is none of {known}; write shift=2,flip, say")
+    build, usual = AUGMENTATIONS[name]
+    try:
+        number = float(amount or usual)
+    except ValueError:
+        raise ValueError(f"--augment {text}: expected a number after =") from None
+    try:
+        return build(number)
+    except ValueError as error:
+        raise ValueError(f"--augment {text}: {error}") from None
+
+
+def _whole(number: float) -> int:
+    if not number.is_integer():
+        raise ValueError(f"expected a whole number of pixels, got {number}")
+    return int(number)
 
 
 def build_model(name: str, data: Dataset, seed: int) -> Graph:

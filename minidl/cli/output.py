@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
+from minidl.data.download import DownloadError
 from minidl.graph import Graph
+
+SHOWN: Final = 20  # class names in a line
 
 
 def complain(message: str, code: int) -> int:
@@ -16,15 +20,37 @@ def complain(message: str, code: int) -> int:
 
 
 def explain(error: BaseException) -> str:
-    """Return an error as one line.
+    """Return an error as one line, but for the one that has more to tell.
 
     >>> explain(PermissionError(13, "Permission denied", "runs"))
     'runs: permission denied'
     """
+    if isinstance(error, DownloadError):
+        return str(error)
     text = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.filename and error.strerror:
         text = f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
     return " ".join(text.split())
+
+
+def numbered(names: Sequence[str]) -> str:
+    """Return class names with their numbers, the first of many.
+
+    >>> numbered(["cat", "dog"])
+    '0: cat, 1: dog'
+    """
+    listed = [f"{number}: {name}" for number, name in enumerate(names[:SHOWN])]
+    more = [f"... {len(names)} in all"] if len(names) > SHOWN else []
+    return ", ".join(listed + more)
+
+
+def class_names(known: Sequence[str], count: int) -> tuple[str, ...]:
+    """Return a name for each of a model's ``count`` outputs: its number where none is known.
+
+    >>> class_names(["cat", "dog"], 4)
+    ('cat', 'dog', '2', '3')
+    """
+    return (*known[:count], *map(str, range(len(known), count)))
 
 
 def print_json(results: Mapping[str, object]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 MODEL: Final = "model.safetensors"
 HISTORY: Final = "history.json"
@@ -82,8 +82,16 @@ def model_file(name: str) -> Path:
     return path
 
 
-def data_of(name: str) -> str | None:
-    """Return the data set that a run was trained on; None where ``name`` is of no run.
+class Trained(NamedTuple):
+    """What a run was trained on: a name or path, its column of labels, and a hash of the rest."""
+
+    data: str
+    label: str | int | None
+    test: str
+
+
+def trained_on(name: str) -> Trained | None:
+    """Return what a run was trained on; None where ``name`` is of no run.
 
     ``name`` is a run folder or a file in one.
     """
@@ -93,6 +101,7 @@ def data_of(name: str) -> str | None:
         return None
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return str(record["arguments"]["data"])
+        given = record["arguments"]
+        return Trained(str(given["data"]), given["label"], str(record["test"]))
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} does not say what the run was trained on: pass --data") from None

@@ -9,10 +9,11 @@ import time
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from minidl.augment import Augmentation
 from minidl.cli import runs
 from minidl.cli.arguments import (
     COUNT,
@@ -26,13 +27,24 @@ from minidl.cli.arguments import (
     Group,
     add_data,
     add_json,
+    image_shape,
 )
-from minidl.cli.choices import MODELS, OPTIMIZERS, SCHEDULES, build_model, build_optimizer
-from minidl.cli.output import identity, print_json, version
-from minidl.data import Dataset, batch_count, load, split
+from minidl.cli.choices import (
+    MODELS,
+    OPTIMIZERS,
+    SCHEDULES,
+    build_augmentation,
+    build_model,
+    build_optimizer,
+)
+from minidl.cli.output import identity, numbered, print_json, version
+from minidl.data import KNOWN, Dataset, batch_count, load, split
 from minidl.files import save, write_whole
 from minidl.losses import SoftmaxCrossEntropy
+from minidl.shapes import ShapeError
 from minidl.training import History, Trainer
+
+OWN_STEPS: Final = 500  # of a run on data of one's own
 
 EPILOG = """\
 Over the run 'one-cycle' climbs to the rate for 30 %, then falls to almost 0;
@@ -41,8 +53,14 @@ Over the run 'one-cycle' climbs to the rate for 30 %, then falls to almost 0;
 after each third, 'multi-step' after a half and after three quarters;
 'exponential' brings it to a hundredth, 'inverse-time' to a tenth.
 
-example:
-  minidl train --data mnist --epochs 5 --lr 0.03 --out runs/mine"""
+--augment changes images at random, in order, by up to as much as is told or
+as here: shift=2, crop=2, cutout=8 (pixels), rotate=10, shear=5 (degrees),
+zoom=0.1, elastic=34, flip=0.5 (probability), brightness=0.2, contrast=0.2,
+noise=0.05 (shares of the full range).
+
+examples:
+  minidl train --data mnist --epochs 5 --lr 0.03 --out runs/mine
+  minidl train --data pets     a folder with a subfolder of pictures a class"""
 
 
 def add(commands: Commands) -> None:
@@ -65,10 +83,15 @@ def add(commands: Commands) -> None:
 def _add_task(group: Group) -> None:
     add_data(group, "digits", "digits")
     group.add_argument(
+        "--shape",
+        metavar="HxWxC",
+        type=image_shape,
+        help="that images are stretched and converted to (own)",
+    )
+    group.add_argument(
         "--validation",
         metavar="SHARE",
         type=SHARE,
-        default=0.1,
         help="of the training set to hold out (0.1; 0: none)",
     )
     group.add_argument(
@@ -82,8 +105,11 @@ def _add_task(group: Group) -> None:
 
 def _add_amount(group: Group) -> None:
     add = group.add_argument
-    add("--epochs", metavar="N", type=COUNT, help="passes over the images (digits: 8, others: 3)")
-    add("--batch-size", metavar="N", type=COUNT, default=64, help="images in a step (64)")
+    passes = "passes over the data (digits: 8, mnist: 3, own: 3 to 50)"
+    add("--epochs", metavar="N", type=COUNT, help=passes)
+    add("--batch-size", metavar="N", type=COUNT, help="samples in a step (64; own: 16 to 64)")
+    changes = "such as shift=2,rotate=10,flip (see below)"
+    add("--augment", metavar="LIST", default="", help=changes)
     add("--seed", metavar="N", type=SEED, default=0, help="of first weights, order and split (0)")
     add("--workers", metavar="N", type=WORKERS, help="processors that train (as many as help)")
 
@@ -94,7 +120,8 @@ def _add_optimization(group: Group) -> None:
 
     kinds, schedules = ({"metavar": "NAME", "choices": some} for some in (OPTIMIZERS, SCHEDULES))
     add("--optimizer", "sgd, adam, adamw, rmsprop or adagrad (sgd)", default="sgd", **kinds)
-    add("--lr", "learning rate (sgd: 0.05, adagrad: 0.01, others: 0.001)", type=POSITIVE)
+    rates = "learning rate (sgd: 0.05, less in small steps; adagrad: 0.01; others: 0.001)"
+    add("--lr", rates, type=POSITIVE)
     add("--momentum", "of sgd, or beta1 of adam and adamw (0.9); rmsprop: 0", type=SHARE)
     decay = "of L2 regularisation; adamw: apart from the gradient (0)"
     add("--weight-decay", decay, type=NOT_NEGATIVE, default=0.0)
@@ -114,36 +141,53 @@ def _add_output(group: Group) -> None:
 
 def run(args: Namespace) -> int:
     """Train, test, save and tell."""
-    train, test = load(args.data, args.data_folder)
+    changes = build_augmentation(args.augment)
+    options = {"download": args.download, "shape": args.shape, "label": args.label}
+    train, test = load(args.data, args.data_folder, **options)
+    if args.validation is None:
+        args.validation = 0.1 if len(train) > 5 else 0.0
     train, held = split(train, args.validation, args.seed) if args.validation else (train, None)
-    trainer = _trainer(_complete(args), train)
-    with runs.claim(args.out, f"{args.data}-{args.model}", args.force) as folder:
+    trainer = _trainer(_complete(args, len(train)), train)
+    with runs.claim(args.out, f"{train.name}-{args.model}", args.force) as folder:
         _tell(args, _task(args, train, held, test))
-        seconds = _fit(args, trainer, train, held)
+        seconds = _fit(args, trainer, train, held, changes)
         measured = trainer.evaluate(test)
         found = {"test_loss": measured["loss"], "test_accuracy": measured["accuracy"]}
         _tell(args, "test loss {test_loss:.4f}, test accuracy {test_accuracy:.4f}".format(**found))
         spent = {"epochs": len(trainer.history), "seconds": round(seconds, 3)}
         results = {**found, **spent, **identity(trainer.model), "out": str(folder)}
-        _leave(args, folder, trainer, train.classes, results)
+        _leave(args, folder, trainer, test, results)
     if args.json:
         print_json(results)
     return 0
 
 
-def _complete(args: Namespace) -> Namespace:
-    """Fill in the defaults that depend on other arguments."""
+def _complete(args: Namespace, samples: int) -> Namespace:
+    """Fill in the defaults that depend on other arguments or on the data."""
+    own = args.data not in KNOWN
+    if own:
+        args.data = str(Path(args.data).expanduser().resolve())  # to be found again from elsewhere
+    if args.batch_size is None:
+        args.batch_size = min(64, max(16, samples // 20)) if own else 64
     if args.epochs is None:
-        args.epochs = 8 if args.data == "digits" else 3
+        usual = 8 if args.data == "digits" else 3
+        steps = batch_count(samples, args.batch_size)
+        args.epochs = min(50, max(3, -(-OWN_STEPS // steps))) if own else usual
     if args.lr is None:
         args.lr = OPTIMIZERS[args.optimizer].lr
+        if own and args.optimizer == "sgd":  # the linear scaling rule (Goyal et al. 2017, 2.1)
+            args.lr *= min(1, args.batch_size / 64)
     if args.momentum is None:
         args.momentum = OPTIMIZERS[args.optimizer].momentum
     return args
 
 
 def _trainer(args: Namespace, train: Dataset) -> Trainer:
-    model = build_model(args.model, train, args.seed)
+    try:
+        model = build_model(args.model, train, args.seed)
+    except ShapeError as error:
+        hint = "choose --model mlp, or for images a larger --shape, 32x32x3 say"
+        raise ValueError(f"{error}: {hint}") from None
     optimizer = build_optimizer(args, args.epochs * batch_count(len(train), args.batch_size))
     return Trainer(model, SoftmaxCrossEntropy(), optimizer, seed=args.seed, workers=args.workers)
 
@@ -154,14 +198,23 @@ def _tell(args: Namespace, text: str) -> None:
 
 
 def _task(args: Namespace, train: Dataset, held: Dataset | None, test: Dataset) -> str:
-    """Return, in one line, what is trained on what."""
+    """Return what is trained on what, and what the labels mean where that is not known."""
     validation = f", {len(held):,} to validate" if held else ""
-    return (
-        f"{args.model} on {args.data}: {len(train):,} to train{validation}, {len(test):,} to test"
-    )
+    name = f"{args.model} on {train.name}"
+    task = f"{name}: {len(train):,} to train{validation}, {len(test):,} to test"
+    if args.data in KNOWN:
+        return task
+    shape = "x".join(map(str, train.inputs.shape[1:]))
+    return f"{task}\ninputs {shape}, classes {numbered(train.classes)}"
 
 
-def _fit(args: Namespace, trainer: Trainer, train: Dataset, held: Dataset | None) -> float:
+def _fit(
+    args: Namespace,
+    trainer: Trainer,
+    train: Dataset,
+    held: Dataset | None,
+    changes: list[Augmentation],
+) -> float:
     """Train and return the seconds that it took."""
     began = time.perf_counter()
     trainer.fit(
@@ -169,6 +222,7 @@ def _fit(args: Namespace, trainer: Trainer, train: Dataset, held: Dataset | None
         validation=held,
         epochs=args.epochs,
         batch_size=args.batch_size,
+        augment=changes,
         progress=not args.quiet,
     )
     return time.perf_counter() - began
@@ -178,7 +232,7 @@ def _leave(
     args: Namespace,
     folder: Path,
     trainer: Trainer,
-    classes: tuple[str, ...],
+    test: Dataset,
     results: Mapping[str, object],
 ) -> None:
     """Write the run folder and say what is in it."""
@@ -188,7 +242,8 @@ def _leave(
     given = {name: value for name, value in vars(args).items() if name not in ("run", "command")}
     record = {
         "arguments": {**given, "out": str(folder)},
-        "classes": classes,
+        "classes": test.classes,
+        "test": test.fingerprint(),
         "results": results,
         "versions": {
             "minidl": version(),

@@ -104,6 +104,46 @@ class Dataset:
             raise ValueError(f"a dataset needs at least one sample, {index!r} chooses none")
         return chosen
 
+    def fingerprint(self) -> str:
+        """Return a hash of every input and target, to know the same data again.
+
+        >>> data = Dataset(np.zeros((3, 2)), [0, 2, 1])
+        >>> data.fingerprint() == data[[0, 2, 1]].fingerprint()
+        False
+        """
+        from hashlib import blake2b
+
+        total = blake2b(digest_size=16)
+        for array in (self._inputs, self._targets):
+            total.update(f"{array.dtype} {array.shape}".encode())
+            step = max(1, _CHUNK * len(array) // array.size)
+            for start in range(0, len(array), step):
+                total.update(np.ascontiguousarray(array[start : start + step]).data)
+        return total.hexdigest()
+
+    def one_hot(self) -> Dataset:
+        """Return the same inputs with rows of 0 and 1 as targets, float32 (N, classes).
+
+        For what mixes targets, such as ``augment.Mixup``. There are as many classes as names, or
+        else as the largest label asks for. Raises ``TypeError`` where the targets are no labels.
+
+        >>> Dataset(np.zeros((3, 2)), [0, 2, 1]).one_hot().targets[1]
+        array([0., 0., 1.], dtype=float32)
+        """
+        if self._targets.dtype != np.int64 or self._targets.ndim != 1 or self._targets.min() < 0:
+            raise TypeError(
+                "one_hot needs labels, integers (N,) from 0 on, got targets"
+                f" {self._targets.dtype} {self._targets.shape}"
+            )
+        count = len(self._classes) or int(self._targets.max()) + 1
+        return self._with(self._targets[:, None] == np.arange(count))  # (N, classes)
+
+    def _with(self, targets: Array) -> Dataset:
+        changed = object.__new__(Dataset)
+        changed._inputs, changed._targets = self._inputs, targets.astype(np.float32)
+        changed._classes, changed._name = self._classes, self._name
+        return changed
+
     def __repr__(self) -> str:
         parts = [repr(self._name)] if self._name else []
         parts.append(f"{len(self)} sample{'s' if len(self) > 1 else ''}")

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from minidl.data.streams import read_up_to, unpacked
 from minidl.types import Array, Shape
 
 _DTYPES: Final = MappingProxyType(
@@ -22,7 +23,6 @@ _DTYPES: Final = MappingProxyType(
 )
 _MAX_DIMENSIONS: Final = 32  # of an array, in NumPy 1; the format would allow 255
 _MAX_BYTES: Final = 2**63 - 1
-_CHUNK: Final = 2**20  # bytes read together
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
@@ -56,10 +56,8 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     array([7, 2, 1], dtype=uint8)
     """
     name = os.fspath(path)
-    with _opened(name) as file:
-        if file.peek(2)[:2] == b"\x1f\x8b":
-            return _read_gzip(file, name)
-        return _read_plain(file, name)
+    with _opened(name) as file, unpacked(file, name) as stream:
+        return _read_content(stream, name)
 
 
 def write_idx(path: str | os.PathLike[str], array: Array) -> None:
@@ -107,22 +105,11 @@ def _opened(name: str) -> io.BufferedReader:
         raise FileNotFoundError(f"no file {name}: {hint}") from None
 
 
-def _read_gzip(file: io.BufferedIOBase, name: str) -> Array:
-    import gzip
-    import zlib
-
-    try:
-        with gzip.GzipFile(fileobj=file) as stream:
-            return _read_plain(stream, name)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{name}: damaged gzip file ({error}): fetch it again") from error
-
-
-def _read_plain(stream: io.BufferedIOBase, name: str) -> Array:
+def _read_content(stream: io.BufferedIOBase, name: str) -> Array:
     dtype, dimensions = _read_magic(stream, name)
     shape = _read_shape(stream, name, dimensions)
     size = _byte_size(shape, dtype, name)
-    values = _read(stream, size + 1)  # one more, to see that the file ends there
+    values = read_up_to(stream, size + 1)  # one more, to see that the file ends there
     if len(values) != size:
         came = "more" if len(values) > size else f"only {len(values)}"
         raise ValueError(
@@ -133,7 +120,7 @@ def _read_plain(stream: io.BufferedIOBase, name: str) -> Array:
 
 
 def _read_magic(stream: io.BufferedIOBase, name: str) -> tuple[np.dtype[Any], int]:
-    magic = bytes(_read(stream, 4))
+    magic = bytes(read_up_to(stream, 4))
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise ValueError(
             f"{name}: not an IDX file: expected two zero bytes, a type and a number of dimensions "
@@ -154,7 +141,7 @@ def _read_magic(stream: io.BufferedIOBase, name: str) -> tuple[np.dtype[Any], in
 
 
 def _read_shape(stream: io.BufferedIOBase, name: str, dimensions: int) -> Shape:
-    sizes = _read(stream, 4 * dimensions)
+    sizes = read_up_to(stream, 4 * dimensions)
     if len(sizes) < 4 * dimensions:
         raise ValueError(
             f"{name}: the header of {dimensions} dimensions needs {4 + 4 * dimensions} bytes, "
@@ -171,14 +158,6 @@ def _byte_size(shape: Shape, dtype: np.dtype[Any], name: str) -> int:
             "can hold: it is damaged or not an IDX file, fetch it again"
         )
     return prod(shape) * dtype.itemsize
-
-
-def _read(stream: io.BufferedIOBase, size: int) -> bytearray:
-    """Return the next ``size`` bytes, or fewer at the end of the file; grows as bytes come."""
-    content = bytearray()
-    while chunk := stream.read(min(_CHUNK, size - len(content))):
-        content += chunk
-    return content
 
 
 def _header(array: Array) -> bytes:

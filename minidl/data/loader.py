@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator
+from typing import TypeAlias
 
+import numpy as np
+
+from minidl.augment.augmentation import Augmentation, Draw
 from minidl.checks import integer
 from minidl.data.dataset import Data, Dataset, as_dataset
 from minidl.data.shuffle import order
 from minidl.types import Array
+
+Batch: TypeAlias = tuple[Array, Array]
+"""Inputs and targets of some samples."""
+
+Batches: TypeAlias = Generator[Batch, None, None]
+"""Batch after batch; ``close`` ends the thread that makes them, if there is one."""
 
 
 def batch_count(count: int, batch_size: int) -> int:
@@ -26,7 +37,9 @@ def batches(
     seed: int | None = None,
     epoch: int = 0,
     start: int = 0,
-) -> Iterator[tuple[Array, Array]]:
+    augment: Augmentation | None = None,
+    prefetch: int = 0,
+) -> Batches:
     """Iterate over (inputs, targets) of at most ``batch_size`` samples, every sample once.
 
     Inputs keep their dtype: uint8 is converted where the batch enters a model, a quarter of the
@@ -43,11 +56,17 @@ def batches(
         and batches are read-only views.
     start
         The number of the batch to begin with, to go on inside an epoch.
+    augment
+        What changes the images of a batch, (N, H, W, C), at random. Each sample's numbers are a
+        function of the seed, the epoch and its number in the epoch's order; so a seed is needed.
+    prefetch
+        How many batches a thread makes ahead, while the caller works on others; 0: none. The
+        batches are the same.
 
     Raises
     ------
     TypeError, ValueError
-        For a size, seed, epoch or start that is no integer or out of range.
+        For a number that is no integer or out of range, or for ``augment`` without a seed.
 
     Examples
     --------
@@ -61,18 +80,60 @@ def batches(
     starts = range(integer("start", start, low=0, high=count) * batch_size, len(data), batch_size)
     if seed is None:
         integer("epoch", epoch, low=0)
-        return (_view(data, at, batch_size) for at in starts)
-    rows = order(len(data), seed, epoch)
-    return (_gather(data, rows[at : at + batch_size]) for at in starts)
+        if augment is not None:
+            raise ValueError("augment needs a seed: pass seed=0, say")
+        parts: Batches = (_view(data, at, batch_size) for at in starts)
+    else:
+        rows = order(len(data), seed, epoch)
+        parts = (_gather(data, rows[at : at + batch_size]) for at in starts)
+        if augment is not None:
+            parts = _augmented(parts, augment, seed, epoch, starts)
+    ahead = integer("prefetch", prefetch, low=0)
+    return _ahead(parts, ahead) if ahead else parts
 
 
-def _gather(data: Dataset, rows: Array) -> tuple[Array, Array]:
+def _gather(data: Dataset, rows: Array) -> Batch:
     return data.inputs[rows], data.targets[rows]
 
 
-def _view(data: Dataset, start: int, size: int) -> tuple[Array, Array]:
+def _view(data: Dataset, start: int, size: int) -> Batch:
     """Return views that cannot be written to, since writing would change the dataset."""
     views = data.inputs[start : start + size], data.targets[start : start + size]
     for view in views:
         view.flags.writeable = False
     return views
+
+
+def _augmented(
+    parts: Batches, augment: Augmentation, seed: int, epoch: int, starts: range
+) -> Batches:
+    for first, (inputs, targets) in zip(starts, parts):
+        changed = augment.batch(inputs, targets, Draw(seed, epoch, first, len(inputs)))
+        _check_kept(augment, (inputs, targets), changed)
+        yield changed
+
+
+def _check_kept(augment: Augmentation, old: Batch, new: Batch) -> None:
+    """Raise where an augmentation of one's own gives back something else than a batch like it."""
+    for name, before, after in zip(("images", "targets"), old, new):
+        came = f"{after.dtype} {after.shape}" if isinstance(after, np.ndarray) else repr(after)
+        if came != f"{before.dtype} {before.shape}":
+            raise ValueError(
+                f"{augment!r} made {name} {came} of {before.dtype} {before.shape}: return an array"
+                " of the shape and dtype that came; .astype(images.dtype) rounds down"
+            )
+
+
+def _ahead(parts: Batches, count: int) -> Batches:
+    """Iterate over the same batches, of which a thread makes up to ``count`` ahead."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as thread:
+        coming = deque(thread.submit(next, parts, None) for _ in range(count))
+        try:
+            while (batch := coming.popleft().result()) is not None:
+                coming.append(thread.submit(next, parts, None))
+                yield batch
+        finally:
+            for one in coming:
+                one.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from minidl.data.dataset import Dataset
 from minidl.data.idx import read_idx
-from minidl.types import Array
+from minidl.data.resizing import fit_images
+from minidl.types import Array, Shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +33,7 @@ CLOTHES: Final = (
 )
 # The collections that come as MNIST's four IDX files, and their class names.
 _IDX: Final = MappingProxyType({"mnist": DIGITS, "fashion-mnist": CLOTHES})
+KNOWN: Final = ("digits", *_IDX)
 _STEMS: Final = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -40,40 +42,104 @@ _STEMS: Final = (
 )
 
 
-def load(name: str, folder: str | os.PathLike[str] | None = None) -> tuple[Dataset, Dataset]:
-    """Return the named dataset as (training, test).
+def load(
+    name: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    download: bool = False,
+    shape: Shape | None = None,
+    classes: Sequence[str] | None = None,
+    label: str | int | None = None,
+) -> tuple[Dataset, Dataset]:
+    """Return a data set as (training, test): one that is known by name, or one of your own.
 
     Parameters
     ----------
     name
-        "digits" (drawn by minidl itself, needs no files), "mnist" or "fashion-mnist".
+        "digits" (drawn by minidl itself, needs no files), "mnist" or "fashion-mnist"; or the path
+        of your own:
+
+        - a folder with a subfolder of pictures for each class (needs Pillow), or with such folders
+          in ``train`` and ``test`` (or ``val``);
+        - a folder with IDX files named as MNIST's are;
+        - an ``.npz`` file with arrays ``x`` and ``y``, or ``x_train``, ``y_train``, ``x_test``,
+          ``y_test``;
+        - a ``.csv`` file as ``read_csv`` takes it.
+
+        Where it has no test part, a fifth of each class is held out, always the same.
     folder
         The folder in which ``mnist/train-images-idx3-ubyte.gz`` and the like are; by default
-        what ``data_folder()`` says. "digits" does not look there.
+        what ``data_folder()`` says. Only "mnist" and "fashion-mnist" look there.
+    download
+        Fetch the files of those two if some are missing; see ``fetch``.
+    shape
+        The shape of one input that a model reads: images (H, W, C) are stretched to it, and made
+        grey or colour. By default they keep their own, but pictures of more than 64 pixels a side
+        or of different sizes become 32 x 32. In a file of arrays or a table, rows of whole
+        numbers from 0 to 255 whose count is a square, 64 or more, are images.
+    classes
+        The class names in the order that a model knows them; by default those found, sorted. Of
+        the named data sets the names are known.
+    label
+        The column of a table that holds the labels, by name or index; see ``read_csv``.
 
     Returns
     -------
     tuple of Dataset
-        Inputs uint8 (N, 28, 28, 1), targets int64 (N,), ten class names.
+        Inputs, targets int64 (N,), class names. The three named ones have inputs uint8
+        (N, 28, 28, 1) and ten classes.
 
     Raises
     ------
     FileNotFoundError
         Where files are missing; the message says which, and where to put them.
+    ConnectionError, OSError
+        Where they are missing and cannot be fetched, see ``fetch``.
+    ImportError
+        Where pictures are to be read and Pillow is not installed.
     ValueError
-        For an unknown name, or files that do not hold what they should.
+        For an unknown name, or files that do not hold what they should; the message names the file
+        and the place in it.
 
     Examples
     --------
     >>> load("minst")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: unknown dataset 'minst', expected one of digits, mnist, fashion-mnist: ...
+    ValueError: unknown dataset 'minst', expected one of digits, mnist, fashion-mnist, or ...
     """
+    if str(name) not in KNOWN:
+        if not os.path.exists(os.path.expanduser(name)) and not _is_path(name):
+            raise ValueError(_unknown(str(name)))
+        from minidl.data.own import load_own
+
+        return load_own(name, shape, classes, label)
+    train, test = _load_known(str(name), folder, download)
+    return _fit(train, shape), _fit(test, shape)
+
+
+def _load_known(
+    name: str, folder: str | os.PathLike[str] | None, download: bool
+) -> tuple[Dataset, Dataset]:
     if name == "digits":
         return _draw_digits()
-    if name in _IDX:
-        return _read_idx_collection(data_folder(folder) / name, _IDX[name], name)
-    raise ValueError(_unknown(name))
+    place = data_folder(folder) / name
+    if download and None in [find(place, f"{stem}.gz") for stem in _STEMS]:
+        from minidl.data.download import fetch
+
+        fetch(name, folder)
+    return _read_idx_collection(place, _IDX[name], name)
+
+
+def _fit(data: Dataset, shape: Shape | None) -> Dataset:
+    """Return a data set of images in the shape that a model reads."""
+    if shape is None or len(shape) != 3 or shape == data.inputs.shape[1:]:
+        return data
+    return Dataset(fit_images(data.inputs, shape), data.targets, data.classes, data.name)
+
+
+def _is_path(name: str | os.PathLike[str]) -> bool:
+    """Tell whether a name that is no file is meant as one, so that the message can be of files."""
+    return not isinstance(name, str) or any(mark in name for mark in ("/", "\\", "."))
 
 
 def data_folder(folder: str | os.PathLike[str] | None = None) -> Path:
@@ -118,27 +184,31 @@ def _draw_digits() -> tuple[Dataset, Dataset]:
 def _read_idx_collection(
     folder: Path, classes: tuple[str, ...], name: str
 ) -> tuple[Dataset, Dataset]:
-    train_images, train_labels, test_images, test_labels = _find(folder, name)
+    train_images, train_labels, test_images, test_labels = _find_all(folder, name)
     train = _read_pair(train_images, train_labels, len(classes))
     test = _read_pair(test_images, test_labels, len(classes))
     return Dataset(*train, classes, name), Dataset(*test, classes, name)
 
 
-def _find(folder: Path, name: str) -> list[Path]:
-    """Return the files, each with or without ``.gz``; a future download would step in here."""
-    # Some mirrors write train-images.idx3-ubyte, with a dot.
-    names = [(stem, stem.replace("-idx", ".idx")) for stem in _STEMS]
-    choices = [[folder / f"{name}{end}" for name in pair for end in (".gz", "")] for pair in names]
-    found = [next((path for path in paths if path.is_file()), None) for paths in choices]
-    missing = [f"{stem}.gz" for stem, path in zip(_STEMS, found, strict=True) if path is None]
+def find(folder: Path, name: str) -> Path | None:
+    """Return the file of that name, or the same without ``.gz``, if there is one."""
+    stem = name.removesuffix(".gz")
+    stems = (stem, stem.replace("-idx", ".idx"))  # some mirrors write train-images.idx3-ubyte
+    paths = [folder / f"{stem}{end}" for stem in stems for end in (".gz", "")]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _find_all(folder: Path, name: str) -> list[Path]:
+    found = {f"{stem}.gz": find(folder, f"{stem}.gz") for stem in _STEMS}
+    missing = [file for file, path in found.items() if path is None]
     if missing:
         raise FileNotFoundError(
-            f"the dataset {name!r} needs {', '.join(missing)} (or without .gz) in "
-            f"{folder}: put them there, or let the environment variable MINIDL_DATA or the "
-            f"argument folder (--data-folder) name the folder that holds {name}/; 'digits' needs "
-            "no files"
+            f"the dataset {name!r} needs {', '.join(missing)} (or without .gz) in {folder}: run "
+            f"'minidl data fetch {name}' or pass download=True; or put them there, or let the "
+            "environment variable MINIDL_DATA or the argument folder (--data-folder) name the "
+            f"folder that holds {name}/; 'digits' needs no files"
         )
-    return [path for path in found if path is not None]
+    return [path for path in found.values() if path is not None]
 
 
 def _read_pair(images_path: Path, labels_path: Path, classes: int) -> tuple[Array, Array]:
@@ -163,7 +233,7 @@ def _came(array: Array) -> str:
 def _unknown(name: str) -> str:
     from difflib import get_close_matches
 
-    known = ("digits", *_IDX)
-    near = get_close_matches(str(name).lower().replace("_", "-"), known, n=1)
+    near = get_close_matches(name.lower().replace("_", "-"), KNOWN, n=1)
     hint = f": perhaps {near[0]!r}?" if near else ""
-    return f"unknown dataset {name!r}, expected one of {', '.join(known)}{hint}"
+    expected = f"{', '.join(KNOWN)}, or the path of a folder, .npz or .csv file that is there"
+    return f"unknown dataset {name!r}, expected one of {expected}{hint}"

@@ -6,12 +6,12 @@ from typing import SupportsFloat
 
 import numpy as np
 
-from minidl.data.dataset import Dataset
+from minidl.data.dataset import Data, Dataset, as_dataset
 from minidl.data.shuffle import SPLIT, SPLIT_TIES, permutation
 from minidl.types import Array
 
 
-def split(dataset: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Dataset]:
+def split(data: Data, share: float, seed: int = 0) -> tuple[Dataset, Dataset]:
     """Hold out a share of the samples: return (rest, held out).
 
     ``round(share · N)`` samples are held out. Where the targets are labels, (N,) of int64, every
@@ -21,8 +21,9 @@ def split(dataset: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Datas
 
     Parameters
     ----------
-    dataset
-        What to split; it stays as it is, and the two sides are copies.
+    data
+        A Dataset, or a pair (inputs, targets); it stays as it is, and the two sides are copies in
+        memory, also of arrays that are memory-mapped.
     share
         The share to hold out, above 0 and below 1.
     seed
@@ -40,6 +41,7 @@ def split(dataset: Dataset, share: float, seed: int = 0) -> tuple[Dataset, Datas
     >>> rest.targets.tolist(), held.targets.tolist()
     ([0, 0, 0, 1, 1], [0, 0, 0, 1, 1])
     """
+    dataset = as_dataset(data)
     held = _held_count(len(dataset), share)
     shuffled = permutation(len(dataset), seed, 0, SPLIT)
     if dataset.targets.ndim == 1 and dataset.targets.dtype == np.int64:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minidl.module import digest
+from minidl.randomness import digest
 from minidl.types import Array, Shape
 
 

@@ -37,7 +37,7 @@ class _Sliding(Pooling):
         stride = kernel if self.stride is None else self._pair("stride", self.stride)
         gaps, axes = self._pair("dilation", dilation), self.axes
         found = window(shape, kernel, stride, gaps, self.padding, axes=axes, ceil=ceil_mode)
-        if found.padded != found.size and any(min(line.counts) < 1 for line in window_lines(found)):
+        if any(_sees_nothing(found, axis) for axis in (0, 1)):
             size = "x".join(map(str, kernel[2 - axes :]))
             raise ShapeError(
                 f"padding {self.padding!r} leaves windows of {size} that see nothing but padding:"
@@ -48,6 +48,21 @@ class _Sliding(Pooling):
     def output_shape(self, shape: Shape) -> Shape:
         """Return (oh, ow, C), or (ol, C)."""
         return (*self.window(shape).out[2 - self.axes :], shape[-1])
+
+
+def _sees_nothing(window: Window, axis: int) -> bool:
+    """Return whether a window along an axis sees padding alone."""
+    size, stride, gap = window.size[axis], window.stride[axis], window.dilation[axis]
+    first = -window.padding[axis][0]
+    last = first + (window.out[axis] - 1) * stride
+    reach = (window.kernel[axis] - 1) * gap
+    if first + reach < 0 or last >= size:
+        return True
+    # Windows between them see a pixel, unless the image fits between two taps.
+    return gap > size and any(
+        (start < 0 and (start % gap) >= size) or start + reach < 0
+        for start in range(first, min(last + 1, 0), stride)
+    )
 
 
 class _MaxPool(_Sliding):

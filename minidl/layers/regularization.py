@@ -6,14 +6,11 @@ the batch is cut.
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 from minidl.checks import not_negative, share
 from minidl.kernels.floats import as_float
 from minidl.kernels.masks import keep
 from minidl.module import Context, Module
+from minidl.randomness import normal
 from minidl.types import Array, Arrays, Pullback, Shape
 
 
@@ -129,21 +126,7 @@ class GaussianNoise(Module):
         """Return ``y`` of the shape of ``x``, and its pullback."""
         y = x = as_float(x)
         if ctx.train and self.deviation > 0:
-            noise = _normals(x.shape, ctx)
+            noise = normal(ctx.random, x.shape)
             noise *= self.deviation
             y = noise + x
         return y, _pass if ctx.wanted else None
-
-
-def _normals(shape: Shape, ctx: Context) -> Array:
-    """Return normal float32 numbers of ``shape`` (N, ...), two from two uniform ones.
-
-    Box and Muller 1958, *A note on the generation of random normal deviates*.
-    """
-    count = math.prod(shape[1:])
-    uniform = ctx.random((shape[0], 2, -(-count // 2)))
-    radius = np.sqrt(-2 * np.log(1 - uniform[:, :1]))  # (N, 1, pairs)
-    angle = uniform[:, 1:] * (2 * math.pi)
-    both = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)  # (N, 2, pairs)
-    both *= radius
-    return both.reshape(shape[0], -1)[:, :count].reshape(shape)

@@ -148,7 +148,8 @@ class SoftmaxCrossEntropy(Loss):
             raise ValueError(
                 f"labels should lie between 0 and {classes - 1}, one for each output of the model,"
                 f" got {labels.min()} to {labels.max()}: end the model with Dense(number of"
-                " classes), count from 0, and name a label that means nothing as ignore_index"
+                " classes), number the classes from 0 (data.encode_labels does), and name a"
+                " label that means nothing as ignore_index"
             )
         return target.astype(np.int64, copy=False)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from minidl.augment import Augmentation, compose
 from minidl.checks import integer
 from minidl.data.dataset import Data, Dataset, as_dataset
-from minidl.data.loader import batch_count, batches
+from minidl.data.labels import shown
+from minidl.data.loader import Batch, batch_count, batches
 from minidl.data.splitting import split
 from minidl.engine import MOST_WORKERS, border
 from minidl.graph import Graph
@@ -37,7 +39,7 @@ from minidl.types import Array
 if TYPE_CHECKING:
     from minidl.engine.program import TrainingProgram
 
-Batches: TypeAlias = Iterable[tuple[Array, Array]]
+PREFETCH = 2  # batches made ahead, where they take time to make
 
 
 class Trainer:
@@ -112,6 +114,7 @@ class Trainer:
         validation: float | Data | None = None,
         epochs: int = 1,
         batch_size: int = 64,
+        augment: Augmentation | Sequence[Augmentation] | None = None,
         progress: bool = True,
     ) -> History:
         """Train for some epochs and return the history, ``trainer.history``, of all so far.
@@ -128,6 +131,9 @@ class Trainer:
             A share of the training set to hold out (by class and by seed), or a set of its own.
         epochs, batch_size : int
             How often every sample is seen, and how many at a time.
+        augment : Augmentation or sequence of them, optional
+            What changes the training images, in that order, by numbers that the seed, the epoch and
+            the sample's place in it decide. A thread makes the batches ahead.
         progress : bool
             Whether to show a progress bar.
 
@@ -139,12 +145,14 @@ class Trainer:
             Where the loss becomes NaN or infinite.
         """
         epochs = integer("epochs", epochs, low=1)
+        changes = compose(augment)
         held, data = self._hold_out(as_dataset(train), validation)
         steps = batch_count(len(data), batch_size)
         state, listeners = self.optimizer.state, list(self.callbacks)
         state.start, state.total, state.factor = state.steps, epochs * steps, 1.0
         listeners += [ProgressBar()] if progress else []
         self.stopped = None
+        self.model.classes = self._classes(data)
         with ExitStack() as stack:
             for listener in reversed(listeners):  # all of them, even where one raises
                 stack.callback(listener.on_fit_end, FitEnd(self))
@@ -156,15 +164,24 @@ class Trainer:
             self._tell(Callback.on_fit_start, listeners, FitStart(self, epochs, steps, len(data)))
             for _ in range(epochs):
                 if self.stopped is None:
-                    self._epoch(program, data, held, listeners)
+                    self._epoch(program, data, held, changes, listeners)
         return self.history
 
     def evaluate(self, data: Data, *, batch_size: int = 256) -> Row:
         """Return the loss and the metrics over a data set, in evaluation."""
         checked = self._checked(as_dataset(data))
+        _check_classes(checked.classes, self.model.classes, "the data")
         size = min(integer("batch_size", batch_size, low=1), len(checked))
         with self._program(checked, size, None) as program:
             return self._measured(program, batches(checked, size)).row()
+
+    def _classes(self, data: Dataset) -> tuple[str, ...]:
+        """Return the names of the classes that the model will tell apart."""
+        old, new = self.model.classes, data.classes
+        if sorted(old) == sorted(new):  # the same names, perhaps in another order
+            _check_classes(new, old, "the training set")
+        outputs = self.model.output_shape(border.input_shapes(self.model)[0])[-1:]
+        return new or (old if (len(old),) == outputs else ())
 
     def _program(self, data: Dataset, batch: int, optimizer: Optimizer | None) -> TrainingProgram:
         from minidl.engine.program import TrainingProgram  # here, so that importing minidl is quick
@@ -175,7 +192,7 @@ class Trainer:
             self.model, self.loss, optimizer, batch, data.targets, workers, kind()
         )
 
-    def _measured(self, program: TrainingProgram, parts: Batches) -> Tally:
+    def _measured(self, program: TrainingProgram, parts: Iterable[Batch]) -> Tally:
         """Work through batches in evaluation."""
 
         def measure(x: Array, target: Array) -> tuple[float, Array]:
@@ -198,6 +215,7 @@ class Trainer:
             rest, held = split(data, float(validation), self.seed)
         else:
             rest, held = data, as_dataset(validation)
+        _check_classes(held.classes, rest.classes, "the validation set")
         return self._checked(held), self._checked(rest)
 
     def _checked(self, data: Dataset) -> Dataset:
@@ -213,6 +231,7 @@ class Trainer:
         program: TrainingProgram,
         data: Dataset,
         held: Dataset | None,
+        changes: Augmentation | None,
         listeners: list[Callback],
     ) -> None:
         epoch, began = len(self.history) + 1, time.perf_counter()
@@ -231,8 +250,12 @@ class Trainer:
                 )
             return value, output
 
-        shuffled = batches(data, program.batch, seed=self.seed, epoch=epoch)
-        tally = self._pass(shuffled, learn, watch)
+        ahead = 0 if changes is None else PREFETCH
+        drawn = batches(
+            data, program.batch, seed=self.seed, epoch=epoch, augment=changes, prefetch=ahead
+        )
+        with closing(drawn):
+            tally = self._pass(drawn, learn, watch)
         seconds = time.perf_counter() - began
         row: Row = {"epoch": epoch, **tally.row()}
         if held is not None:
@@ -253,7 +276,7 @@ class Trainer:
 
     def _pass(
         self,
-        parts: Batches,
+        parts: Iterable[Batch],
         work: Callable[[Array, Array], tuple[float, Array]],
         watch: Callable[[int, Tally], None] | None = None,
     ) -> Tally:
@@ -276,6 +299,15 @@ class Trainer:
             if not (answer is None or isinstance(answer, Stop)):
                 raise TypeError(f"a callback returns None or Stop(reason), got {answer!r}")
             self.stopped = self.stopped or answer
+
+
+def _check_classes(came: tuple[str, ...], known: tuple[str, ...], what: str) -> None:
+    """Raise ``ValueError`` where two sets of class names say different things."""
+    if came and known and came != known:
+        raise ValueError(
+            f"{what} has the classes {shown(came)} instead of {shown(known)}: read it with"
+            " classes=model.classes, or leave the names out"
+        )
 
 
 def _check_columns(names: Sequence[str]) -> None:
