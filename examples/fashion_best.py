@@ -60,7 +60,7 @@ def main() -> None:
 
     model = network(args.seed)
     print(f"{model.parameter_count:,} parameters")
-    rate = dl.schedules.OneCycle(0.1)
+    rate = dl.schedules.OneCycle(0.02 if args.quick else 0.1)
     trainer = dl.Trainer(
         model,
         dl.SoftmaxCrossEntropy(label_smoothing=0.1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minidl import augment, data, initializers, models, schedules
 from minidl.builders import Sequential, residual
+from minidl.doctor import Finding, doctor
 from minidl.files import WeightReport, load, save
 from minidl.gradcheck import GradientError, GradientReport, Kink, gradcheck
 from minidl.graph import Graph
@@ -82,17 +83,28 @@ from minidl.optim import SGD, Adagrad, Adam, AdamW, Optimizer, ParameterGroups, 
 from minidl.shapes import ShapeError
 from minidl.training import (
     Callback,
+    Checkpoint,
+    CSVLog,
+    EarlyStopping,
     EpochEnd,
     FitEnd,
     FitStart,
     History,
+    JSONLog,
+    KeepBest,
+    LearningRates,
     ReduceOnPlateau,
     StepEnd,
     Stop,
+    StopOnNaN,
+    TensorBoard,
+    TimeBudget,
     Trainer,
     ValidationEnd,
     ValidationStart,
     WeightAverage,
+    find_learning_rate,
+    first_not_finite,
 )
 
 __all__ = [
@@ -177,6 +189,11 @@ __all__ = [
     "Adagrad",
     "ParameterGroups",
     "schedules",
+    "find_learning_rate",
+    "LearningRates",
+    "first_not_finite",
+    "doctor",
+    "Finding",
     "initializers",
     # callbacks
     "Callback",
@@ -187,8 +204,16 @@ __all__ = [
     "EpochEnd",
     "FitEnd",
     "Stop",
+    "Checkpoint",
+    "EarlyStopping",
+    "TimeBudget",
+    "StopOnNaN",
     "ReduceOnPlateau",
     "WeightAverage",
+    "KeepBest",
+    "JSONLog",
+    "CSVLog",
+    "TensorBoard",
     # data
     "data",
     "augment",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,25 @@ class ArrayMap(Mapping[str, Array]):
     def create(self, path: str, array: Array) -> None:
         """Take a new array in; for the graph that owns this map."""
         self._arrays[path] = array
+
+    def copies(self) -> dict[str, Array]:
+        """Return a copy of every array by path."""
+        return {path: np.array(array) for path, array in self._arrays.items()}
+
+    def fill(self, values: Mapping[str, Array]) -> None:
+        """Copy values in by path, in place; arrays that are not named stay."""
+        for path, value in values.items():
+            self[path] = value
+
+    @contextmanager
+    def holding(self, values: Mapping[str, Array]) -> Iterator[None]:
+        """Hold other values for a while."""
+        own = self.copies()
+        try:
+            self.fill(values)
+            yield
+        finally:
+            self.fill(own)
 
     def sha256(self) -> str:
         """Return a hash of every path, shape, type and value: equal for equal bits alone."""

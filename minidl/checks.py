@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -93,3 +93,22 @@ def _number(name: str, value: object, wanted: str, fits: Callable[[float], bool]
     if not fits(number):
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return number
+
+
+def perhaps(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest known one, if one is near.
+
+    >>> perhaps("minst", ["digits", "mnist"]), perhaps("--batch_size", ["--batch-size"])
+    (": perhaps 'mnist'?", ": perhaps '--batch-size'?")
+    >>> perhaps("cats", ["digits", "mnist"])
+    ''
+    """
+    from difflib import get_close_matches
+
+    plain = {_plain(one): one for one in known}
+    near = get_close_matches(_plain(name), plain, n=1)
+    return f": perhaps {plain[near[0]]!r}?" if near else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-").lstrip("-")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
 from minidl import architecture
+from minidl.data.locking import take, take_if_known
 from minidl.graph import Graph
 from minidl.module import Module
 from minidl.record import Record
@@ -19,6 +22,7 @@ from minidl.types import Array, Shape
 PathLike: TypeAlias = str | os.PathLike[str]
 
 FORMAT = "minidl-1"
+CHECKPOINT = "minidl-checkpoint"
 STRICT = ". load_weights(path, strict=False) takes what fits"
 
 
@@ -42,13 +46,10 @@ def save(model: Graph, path: PathLike) -> None:
     Raises ``TypeError`` where ``model`` is no graph, ``ValueError`` where it has no arrays,
     ``OSError`` where the disk refuses.
     """
-    from safetensors.numpy import save as to_bytes
-
     if not isinstance(model, Graph):
         raise TypeError(f"save takes a Graph or a Sequential, got {model!r}: put it into one")
-    arrays = {name: np.asarray(array, order="C") for name, array in model.arrays.items()}
     header = {"format": FORMAT, "architecture": architecture.to_json(model)}
-    write_whole(path, to_bytes(arrays, metadata=header))
+    write_arrays(path, model.arrays, header)
 
 
 def load(path: PathLike, modules: Iterable[type[Module]] = ()) -> Graph:
@@ -68,12 +69,14 @@ def load(path: PathLike, modules: Iterable[type[Module]] = ()) -> Graph:
     FileNotFoundError, IsADirectoryError
         Where there is no such file, or a folder in its place.
     """
-    header, arrays = _read(path)
+    header, arrays = read_arrays(path)
 
     def check(shapes: Mapping[str, Shape]) -> None:
         """Refuse an architecture that announces other arrays than the file has, before it grows."""
         _check(_compare(shapes, arrays), "its arrays do not fit its own architecture")
 
+    if CHECKPOINT in header.get("format", ""):
+        raise ValueError(f"{path} is a checkpoint of a run: trainer.restore(path) goes on with it")
     if header.get("format") != FORMAT or "architecture" not in header:
         raise ValueError(
             f"{path} holds arrays but no minidl model (its format is {header.get('format')!r}, not"
@@ -93,7 +96,7 @@ def load_weights(model: Graph, path: PathLike, strict: bool = True) -> WeightRep
     With ``strict=False``, arrays that are missing or do not fit are left as they are; otherwise
     they raise ``ValueError``, and the model is unchanged.
     """
-    arrays = _read(path)[1]
+    arrays = read_arrays(path)[1]
     if strict:
         _check(_compare(_shapes(model), arrays), f"{path}: its arrays do not fit the model", STRICT)
     return _fill(model, arrays)
@@ -136,14 +139,27 @@ def _check(report: WeightReport, what: str, hint: str = "") -> None:
         raise ValueError(f"{what}: {'; '.join(wrong)}{hint}")
 
 
-def _read(path: PathLike) -> tuple[dict[str, str], dict[str, Array]]:
-    """Return the header and the arrays of a safetensors file."""
+def write_arrays(path: PathLike, arrays: Mapping[str, Array], header: dict[str, str]) -> None:
+    """Write a safetensors file, whole or not at all; raises what ``write_whole`` does."""
+    from safetensors.numpy import save as to_bytes
+
+    ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    write_whole(path, to_bytes(ordered, metadata=header))
+
+
+def read_arrays(
+    path: PathLike, kind: str = "model file"
+) -> tuple[dict[str, str], dict[str, Array]]:
+    """Return the header and the arrays of a safetensors file; ``kind`` is what messages call it.
+
+    Raises ``ValueError`` where it is torn or foreign, ``OSError`` where there is none.
+    """
     from safetensors import SafetensorError, safe_open
 
     if Path(path).is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a folder: name the model file in it")
+        raise IsADirectoryError(f"{str(path)!r} is a folder: name the {kind} in it")
     if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no model file {str(path)!r}")
+        raise FileNotFoundError(f"there is no {kind} {str(path)!r}")
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -155,19 +171,69 @@ def _read(path: PathLike) -> tuple[dict[str, str], dict[str, Array]]:
 
 
 def write_whole(path: PathLike, data: bytes) -> None:
-    """Write a file that is either the old one or the new one, whatever happens meanwhile."""
+    """Write a file that is either the old one or the new one, whatever happens meanwhile.
+
+    What writes of the same file left behind when they were killed is removed. Raises ``OSError``
+    where the disk is full, or the folder missing or not to be written to; it names the file.
+    """
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(
             f"there is no folder {str(target.parent)!r} to write {target.name} to"
         )
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{time.time_ns()}")
     try:
-        with open(temporary, "xb") as file:
+        sweep(target)
+        _replace(target, data)
+    except OSError as error:
+        reason = error.strerror or error
+        raise type(error)(
+            f"cannot write {target}: {reason}. What was there before is still whole; make room in"
+            f" {target.parent}, or make it writable"
+        ) from error
+
+
+def _replace(target: Path, data: bytes) -> None:
+    file = _beside(target)
+    try:
+        with file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+            if os.name == "nt":  # where an open file cannot be moved
+                file.close()
+            os.replace(file.name, target)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        Path(file.name).unlink(missing_ok=True)
         raise
+    if os.name != "nt":
+        _settle(target.parent)
+
+
+def _beside(target: Path) -> BinaryIO:
+    """Return a new file beside another, locked for as long as its writer has it open."""
+    while True:
+        name = f".{target.name}.{os.getpid()}-{time.time_ns()}"
+        file = open(target.with_name(name), "xb")  # noqa: SIM115
+        if take_if_known(file.fileno()) and Path(file.name).exists():
+            return file
+        file.close()  # another writer swept it away before it was locked
+
+
+def sweep(target: Path) -> None:
+    """Remove what writers of a file that are no more left beside it."""
+    pattern = re.compile(re.escape(f".{target.name}.") + r"\d+-\d+")
+    for other in target.parent.iterdir():
+        if pattern.fullmatch(other.name):
+            with suppress(OSError), open(other, "r+b") as file:
+                if take(file.fileno()):
+                    other.unlink()
+
+
+def _settle(folder: Path) -> None:
+    """Have the names in a folder on the disk, where it can be told to."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -24,14 +24,16 @@ ORDER = [
         "wiring",
         "graph",
         "builders",
+        "taps",
         "architecture",
         "files",
         "summary",
         "engine",
         "gradcheck",
         "models",
+        "explain",
     ),
-    *("training", "bench", "interop", "plotting", "report", "cli"),
+    *("training", "doctor", "bench", "interop", "plotting", "report", "cli"),
 ]
 """Each room may import itself and those before it: ``data`` knows nothing of models, ``optim``
 nothing of graphs, ``training`` nothing of plots, and nothing knows ``cli``."""
@@ -49,6 +51,8 @@ HEAVY = {
     "onnx",
     "sklearn",
     "PIL",
+    "tomli",
+    "tensorboardX",
 }
 UNSAFE = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 

@@ -145,6 +145,13 @@ def test_a_new_fit_starts_from_the_full_rate() -> None:
     assert trainer.history["lr"] == [0.1] * 6
 
 
+def test_an_accuracy_rises_without_a_word_on_it() -> None:
+    plateau, trainer = dl.ReduceOnPlateau("val_accuracy", factor=0.5, patience=0), trainer_of(1.0)
+    for epoch, value in enumerate([0.5, 0.6, 0.7], 1):
+        plateau.on_epoch_end(dl.EpochEnd(trainer, epoch, {"val_accuracy": value}))
+        assert trainer.optimizer.rate() == 1
+
+
 def test_a_column_that_is_not_there_is_refused() -> None:
     trainer = trainer_of(0.1, callbacks=[dl.ReduceOnPlateau()])
     message = "monitors 'val_loss', and the columns are epoch, loss, .*lr, .* a validation set"
@@ -164,7 +171,8 @@ def test_a_column_that_is_not_there_is_refused() -> None:
         ({"threshold": 1}, "threshold must be at least 0 and below 1, got 1"),
         ({"cooldown": -1}, "cooldown must be an integer of at least 0, got -1"),
         ({"least": math.inf}, "least must be at least 0 and finite, got inf"),
-        ({"mode": "auto"}, "mode should be 'min' or 'max', got 'auto'"),
+        ({"mode": "least"}, "mode should be 'auto', 'min' or 'max', got 'least'"),
+        ({"monitor": "speed"}, "'speed' should fall or rise does not show in its name: pass mode="),
         ({"monitor": 3}, "monitor should be the name of a column, got 3"),
     ],
 )

@@ -459,7 +459,7 @@ def test_a_diverging_run_says_so() -> None:
         np.errstate(over="ignore", invalid="ignore"),
         pytest.raises(
             FloatingPointError,
-            match=r"loss is (inf|nan) at step \d+: a learning rate lower than 100",
+            match=r"loss is (inf|nan) at step \d+: .*a learning rate lower than 100",
         ),
     ):
         trainer.fit((x, x[:, 0]), epochs=50, batch_size=16, progress=False)

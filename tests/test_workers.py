@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import write_collection
+from commands import write_collection
 from test_crew import alone as alone_for
 from test_crew import descriptors, no_child_is_left
 from threadpoolctl import threadpool_info

@@ -8,6 +8,7 @@ from typing import Final
 
 from minidl import models
 from minidl.builders import Sequential, residual
+from minidl.checks import perhaps
 from minidl.engine.border import input_shapes
 from minidl.graph import Graph
 from minidl.layers import BatchNorm, Conv2d, Dense, Flatten, GlobalAvgPool2d, MaxPool2d, ReLU
@@ -97,7 +98,8 @@ def check_names(names: Sequence[str]) -> None:
     known = [*NETWORKS, *OTHERS]
     for name in names:
         if name not in known:
-            raise ValueError(f"no network {name!r} to measure: expected {', '.join(known)}")
+            expected = f"expected {', '.join(known)}{perhaps(name, known)}"
+            raise ValueError(f"no network {name!r} to measure: {expected}")
 
 
 def build(name: str) -> Graph:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from minidl.cli import bench, data, evaluate, predict, summary, train
+from minidl.cli import bench, completion, data, doctor, evaluate, plot, predict, summary, train
 from minidl.cli.arguments import Parser, ShowVersion
 from minidl.cli.output import complain, explain
 
@@ -16,8 +16,10 @@ examples:
   minidl data fetch mnist                  get the real ones
   minidl train --data mnist --epochs 5
   minidl train --data pets                 your own pictures, a folder a class
+  minidl train --resume runs/mine          go on with a run that was cut off
   minidl evaluate runs/digits-lenet-1 --data mnist
   minidl predict runs/pets-lenet-1 cat.jpg
+  minidl plot runs/digits-lenet-1          what the run did and the model sees
   minidl summary lenet
   minidl bench --quick
 
@@ -67,8 +69,9 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", prog=parser.prog
     )
-    for command in (train, evaluate, predict, summary, data, bench):
+    for command in (train, evaluate, predict, summary, doctor, plot, data, bench):
         command.add(commands)
+    completion.add(commands, parser)
     return parser
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias, TypeVar
+
+from minidl.checks import perhaps
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 """What a command's parser is added to."""
@@ -21,7 +23,10 @@ class Parser(argparse.ArgumentParser):
     """A parser that raises a ``ValueError`` where the arguments are wrong.
 
     So they are told like any other mistake: in one line, not with a page of usage.
+    Defaults may come from a file that the arguments name: ``read_defaults`` gives them.
     """
+
+    read_defaults: Callable[[Parser, argparse.Namespace], dict[str, Any]] | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=_Formatter, allow_abbrev=False, **options)
@@ -30,6 +35,42 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise, with a hint where to read on."""
         raise ValueError(f"{message} (see {self.prog} --help)")
+
+    def parse_known_args(  # which is called for each command below too
+        self, args: Iterable[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse, and refuse what is not known with the nearest that is."""
+        given = None if args is None else list(args)
+        found, unknown = super().parse_known_args(given, namespace)
+        if unknown:
+            self._refuse(unknown)
+        if self.read_defaults is not None and (defaults := self.read_defaults(self, found)):
+            self.set_defaults(**defaults)
+            found, _ = super().parse_known_args(given, namespace)
+        return found, []
+
+    def _refuse(self, unknown: Sequence[str]) -> NoReturn:
+        options = [text.split("=")[0] for text in unknown if text.startswith("-")]
+        if not options:
+            self.error(f"unexpected argument {unknown[0]!r}")
+        self.error(f"unknown option {options[0]}{perhaps(options[0], self.options())}")
+
+    def options(self) -> dict[str, argparse.Action]:
+        """Return what the long options do, by their names with ``--``."""
+        return {
+            name: action
+            for action in self._actions
+            for name in action.option_strings
+            if name.startswith("--")
+        }
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Refuse a choice that is not given, with the nearest that is."""
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            what = [*action.option_strings, str(action.metavar).lower()][0]
+            hint = perhaps(str(value), known) or f": expected {', '.join(known)}"
+            self.error(f"unknown {what} {value!r}{hint}")
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -115,7 +156,7 @@ def add_data(group: Group, default: str | None, otherwise: str) -> None:
         "--data",
         metavar="NAME",
         default=default,
-        help=f"digits, mnist, fashion-mnist, or your own path ({otherwise})",
+        help=f"digits, mnist, fashion-mnist or your path ({otherwise})",
     )
     group.add_argument(
         "--data-folder",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Final
 
 from minidl import plotting
 from minidl.cli.arguments import COUNT, WORKERS, Commands, add_json
-from minidl.cli.output import print_json
-from minidl.files import write_whole
+from minidl.cli.output import print_json, write_picture
 
 ROUNDS: Final = 30
 QUICK: Final = 5
@@ -92,7 +90,5 @@ def _check_drawing(out: str, torch: bool) -> None:
 
 
 def _draw(ratios: dict[str, dict[str, float]], path: Path) -> None:
-    picture = io.BytesIO()
-    plotting.ratios(ratios).savefig(picture, format="png")
-    write_whole(path, picture.getvalue())
+    write_picture(plotting.ratios(ratios), path)
     print(f"in {path}: the ratios")

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from minidl import augment, models
 from minidl.augment import Augmentation
+from minidl.checks import perhaps
 from minidl.data import Dataset
 from minidl.graph import Graph
 from minidl.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
@@ -101,7 +102,7 @@ def build_augmentation(text: str) -> list[Augmentation]:
 def _augmentation(text: str) -> Augmentation:
     name, _, amount = text.strip().partition("=")
     if name not in AUGMENTATIONS:
-        known = ", ".join(AUGMENTATIONS)
+        known = f"{', '.join(AUGMENTATIONS)}{perhaps(name, AUGMENTATIONS)}"
         raise ValueError(f"--augment: {name!r} is none of {known}; write shift=2,flip, say")
     build, usual = AUGMENTATIONS[name]
     try:

@@ -169,7 +169,7 @@ def _row(name: str, root: str | None) -> dict[str, object]:
     found = [path for path in _found(name, root).values() if path]
     count = len(COLLECTIONS[name].files)
     state = {0: "missing", count: "present"}.get(len(found), f"{len(found)} of {count} files")
-    place = str(data_folder(root) / name) if found else f"get it with: minidl data fetch {name}"
+    place = str(data_folder(root) / name) if found else f"run: minidl data fetch {name}"
     return {
         "name": name,
         "state": state,

@@ -46,7 +46,7 @@ def add(commands: Commands) -> None:
 def run(args: Namespace) -> int:
     """Print the test loss, the test accuracy, and how each class was read."""
     model = load(model_file(args.model))
-    test = _test_set(args, model)
+    test = test_set(args, model)
     loss = SoftmaxCrossEntropy()
     output = model.predict(test.inputs)
     targets = loss.check(test.targets, output.shape[1:])
@@ -66,7 +66,7 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _test_set(args: Namespace, model: Graph) -> Dataset:
+def test_set(args: Namespace, model: Graph) -> Dataset:
     """Return what to measure, read as the model reads it."""
     known = trained_on(args.model)
     name = args.data or (known and known.data)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from minidl.data.download import DownloadError
+from minidl.files import write_whole
 from minidl.graph import Graph
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN: Final = 20  # class names in a line
 
@@ -56,6 +63,15 @@ def class_names(known: Sequence[str], count: int) -> tuple[str, ...]:
 def print_json(results: Mapping[str, object]) -> None:
     """Print one line of JSON."""
     print(json.dumps(results))
+
+
+def write_picture(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG, whole or not at all."""
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a class name in a script of its own
+        figure.savefig(picture, format="png")
+    write_whole(path, picture.getvalue())
 
 
 def identity(model: Graph) -> dict[str, object]:

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from minidl import models
+from minidl.checks import perhaps
 from minidl.cli.arguments import COUNT, WORKERS, Commands
 from minidl.cli.choices import MODELS
 from minidl.cli.runs import model_file
@@ -51,5 +52,6 @@ def _find(name: str) -> Graph:
     if not Path(name).exists():
         raise FileNotFoundError(
             f"no model {name!r}: expected a file, a run folder or one of {', '.join(MODELS)}"
+            f"{perhaps(name, MODELS)}"
         )
     return load(model_file(name))

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import json
-import platform
-import time
+import sys
 from argparse import Namespace
-from collections.abc import Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final
 
-import numpy as np
-
-from minidl.augment import Augmentation
-from minidl.cli import runs
+from minidl.cli import config, resuming, runs, session
 from minidl.cli.arguments import (
     COUNT,
     COUNT_OR_NONE,
@@ -25,6 +19,7 @@ from minidl.cli.arguments import (
     WORKERS,
     Commands,
     Group,
+    Parser,
     add_data,
     add_json,
     image_shape,
@@ -37,26 +32,25 @@ from minidl.cli.choices import (
     build_model,
     build_optimizer,
 )
-from minidl.cli.output import identity, numbered, print_json, version
-from minidl.data import KNOWN, Dataset, batch_count, load, split
-from minidl.files import save, write_whole
+from minidl.cli.output import version
+from minidl.data import KNOWN, Dataset, load, split
+from minidl.data.loader import batch_count
+from minidl.doctor import doctor
+from minidl.graph import Graph
 from minidl.losses import SoftmaxCrossEntropy
 from minidl.shapes import ShapeError
-from minidl.training import History, Trainer
 
 OWN_STEPS: Final = 500  # of a run on data of one's own
 
 EPILOG = """\
 Over the run 'one-cycle' climbs to the rate for 30 %, then falls to almost 0;
-'cosine', 'linear' and 'polynomial' (a parabola) fall from it to 0, and
-'cosine-restarts' three times, each twice as long; 'step' divides it by 10
-after each third, 'multi-step' after a half and after three quarters;
-'exponential' brings it to a hundredth, 'inverse-time' to a tenth.
+'cosine', 'linear', 'polynomial' (a parabola) fall to 0, 'cosine-restarts' so
+three times; 'step' divides it by 10 after each third, 'multi-step' after 1/2
+and 3/4; 'exponential' ends at a hundredth, 'inverse-time' at a tenth.
 
---augment changes images at random, in order, by up to as much as is told or
-as here: shift=2, crop=2, cutout=8 (pixels), rotate=10, shear=5 (degrees),
-zoom=0.1, elastic=34, flip=0.5 (probability), brightness=0.2, contrast=0.2,
-noise=0.05 (shares of the full range).
+--augment changes images at random, in order, by up to so much or as here:
+shift=2, crop=2, cutout=8 (pixels), rotate=10, shear=5 (degrees), elastic=34,
+zoom=0.1, brightness=0.2, contrast=0.2, noise=0.05 (shares), flip=0.5 (chance).
 
 examples:
   minidl train --data mnist --epochs 5 --lr 0.03 --out runs/mine
@@ -71,16 +65,20 @@ def add(commands: Commands) -> None:
         help="train a network and test it",
         description="Train a network, test it, and leave a run folder. Defaults are in brackets.",
         epilog=EPILOG,
+        add_help=False,
     )
-    _add_task(parser.add_argument_group("what"))
+    add_task(parser.add_argument_group("what"))
     how = parser.add_argument_group("how")
-    _add_amount(how)
-    _add_optimization(how)
+    add_amount(how)
+    add_optimization(how)
+    _add_watching(parser.add_argument_group("watching"))
     _add_output(parser.add_argument_group("output"))
-    parser.set_defaults(run=run)
+    parser.read_defaults = resuming.defaults
+    parser.set_defaults(run=lambda args: run(parser, args))
 
 
-def _add_task(group: Group) -> None:
+def add_task(group: Group) -> None:
+    """Add the options that say what is trained on what."""
     add_data(group, "digits", "digits")
     group.add_argument(
         "--shape",
@@ -103,24 +101,27 @@ def _add_task(group: Group) -> None:
     )
 
 
-def _add_amount(group: Group) -> None:
+def add_amount(group: Group) -> None:
+    """Add the options that say how long, and on which samples."""
     add = group.add_argument
     passes = "passes over the data (digits: 8, mnist: 3, own: 3 to 50)"
     add("--epochs", metavar="N", type=COUNT, help=passes)
     add("--batch-size", metavar="N", type=COUNT, help="samples in a step (64; own: 16 to 64)")
-    changes = "such as shift=2,rotate=10,flip (see below)"
+    changes = "such as shift=2,rotate=10,flip, see below (none)"
     add("--augment", metavar="LIST", default="", help=changes)
     add("--seed", metavar="N", type=SEED, default=0, help="of first weights, order and split (0)")
     add("--workers", metavar="N", type=WORKERS, help="processors that train (as many as help)")
 
 
-def _add_optimization(group: Group) -> None:
+def add_optimization(group: Group) -> None:
+    """Add the options of the optimizer."""
+
     def add(name: str, help: str, **options: Any) -> None:
         group.add_argument(name, help=help, **{"metavar": "X", **options})
 
     kinds, schedules = ({"metavar": "NAME", "choices": some} for some in (OPTIMIZERS, SCHEDULES))
     add("--optimizer", "sgd, adam, adamw, rmsprop or adagrad (sgd)", default="sgd", **kinds)
-    rates = "learning rate (sgd: 0.05, less in small steps; adagrad: 0.01; others: 0.001)"
+    rates = "learning rate (sgd: 0.05 or less, adagrad: 0.01, others: 0.001)"
     add("--lr", rates, type=POSITIVE)
     add("--momentum", "of sgd, or beta1 of adam and adamw (0.9); rmsprop: 0", type=SHARE)
     decay = "of L2 regularisation; adamw: apart from the gradient (0)"
@@ -131,42 +132,94 @@ def _add_optimization(group: Group) -> None:
     add("--warm-up", rising, metavar="N", type=COUNT_OR_NONE, default=0)
 
 
-def _add_output(group: Group) -> None:
-    add_json(group)
+def _add_watching(group: Group) -> None:
     add = group.add_argument
-    add("--quiet", action="store_true", help="print nothing else")
+    add(
+        "--early-stop", metavar="N", type=COUNT, help="end after N epochs without a better val_loss"
+    )
+    add("--plateau", metavar="N", type=COUNT, help="divide the rate by 10 after N such epochs")
+    add("--average", metavar="X", type=SHARE, help="average weights, keeping this share, say 0.999")
+    add("--time-budget", metavar="MIN", type=POSITIVE, help="end after so many minutes")
+
+
+def _add_output(group: Group) -> None:
+    add = group.add_argument
     add("--out", metavar="DIR", help="the run folder (runs/DATA-MODEL-NUMBER)")
     add("--force", action="store_true", help="overwrite the run in DIR")
+    config.add_config(group)
+    add("--resume", metavar="DIR", help="go on with the run in DIR, which was cut off")
+    often = "save after every N steps too (each minute, each epoch)"
+    add("--checkpoint-every", metavar="N", type=COUNT, help=often)
+    add_json(group)
+    add("--quiet", action="store_true", help="print nothing else")
+    add("-h", "--help", action="help", help="show this help message and exit")
 
 
-def run(args: Namespace) -> int:
-    """Train, test, save and tell."""
+def run(parser: Parser, args: Namespace) -> int:
+    """Train, test, save and tell; or go on with a run that was cut off."""
+    if args.resume is None:
+        return _start(args)
+    folder = Path(args.resume)
+    resuming.refuse_changes(parser, args)
+    found = resuming.results(folder)
+    if found is None:
+        with runs.occupied(folder):
+            return session.go(args, prepare(args), folder)
+    ended = f"the run in {folder} was finished already, after {found['epochs']} epochs"
+    session.tell_results(args, found, ended)
+    return 0
+
+
+def _start(args: Namespace) -> int:
+    """Train in a folder of its own."""
+    task = prepare(args)
+    if not args.quiet:
+        _warn(task, args.batch_size)
+    with runs.claim(args.out, f"{task.train.name}-{args.model}", args.force) as folder:
+        again = f"minidl {version()}; to train the same again: minidl train --config"
+        config.write(folder / runs.SETTINGS, args, f"{again} {folder / runs.SETTINGS}")
+        return session.go(args, task, folder)
+
+
+def _warn(task: session.Task, batch_size: int) -> None:
+    """Say on stderr what the doctor sees at a glance."""
+    loss = SoftmaxCrossEntropy()
+    for finding in doctor(
+        task.model, loss, task.train, None, task.held, batch_size=batch_size, quick=True
+    ):
+        print(fill(f"minidl: {finding}", 79), file=sys.stderr)
+
+
+def prepare(args: Namespace) -> session.Task:
+    """Read the data and build the rest, before there is a folder: here most mistakes come out."""
     changes = build_augmentation(args.augment)
     options = {"download": args.download, "shape": args.shape, "label": args.label}
     train, test = load(args.data, args.data_folder, **options)
     if args.validation is None:
         args.validation = 0.1 if len(train) > 5 else 0.0
     train, held = split(train, args.validation, args.seed) if args.validation else (train, None)
-    trainer = _trainer(_complete(args, len(train)), train)
-    with runs.claim(args.out, f"{train.name}-{args.model}", args.force) as folder:
-        _tell(args, _task(args, train, held, test))
-        seconds = _fit(args, trainer, train, held, changes)
-        measured = trainer.evaluate(test)
-        found = {"test_loss": measured["loss"], "test_accuracy": measured["accuracy"]}
-        _tell(args, "test loss {test_loss:.4f}, test accuracy {test_accuracy:.4f}".format(**found))
-        spent = {"epochs": len(trainer.history), "seconds": round(seconds, 3)}
-        results = {**found, **spent, **identity(trainer.model), "out": str(folder)}
-        _leave(args, folder, trainer, test, results)
-    if args.json:
-        print_json(results)
-    return 0
+    _complete(args, len(train))
+    _check_watching(args)
+    model = _built(args, train)
+    optimizer = build_optimizer(args, args.epochs * batch_count(len(train), args.batch_size))
+    return session.Task(model, optimizer, changes, train, held, test)
+
+
+def _built(args: Namespace, train: Dataset) -> Graph:
+    try:
+        return build_model(args.model, train, args.seed)
+    except ShapeError as error:
+        hint = "choose --model mlp, or for images a larger --shape, 32x32x3 say"
+        raise ValueError(f"{error}: {hint}") from None
 
 
 def _complete(args: Namespace, samples: int) -> Namespace:
     """Fill in the defaults that depend on other arguments or on the data."""
     own = args.data not in KNOWN
     if own:
-        args.data = str(Path(args.data).expanduser().resolve())  # to be found again from elsewhere
+        args.data = _absolute(args.data)
+    if args.data_folder is not None:
+        args.data_folder = _absolute(args.data_folder)
     if args.batch_size is None:
         args.batch_size = min(64, max(16, samples // 20)) if own else 64
     if args.epochs is None:
@@ -182,92 +235,14 @@ def _complete(args: Namespace, samples: int) -> Namespace:
     return args
 
 
-def _trainer(args: Namespace, train: Dataset) -> Trainer:
-    try:
-        model = build_model(args.model, train, args.seed)
-    except ShapeError as error:
-        hint = "choose --model mlp, or for images a larger --shape, 32x32x3 say"
-        raise ValueError(f"{error}: {hint}") from None
-    optimizer = build_optimizer(args, args.epochs * batch_count(len(train), args.batch_size))
-    return Trainer(model, SoftmaxCrossEntropy(), optimizer, seed=args.seed, workers=args.workers)
+def _absolute(path: str) -> str:
+    """Return a path by which it is found again from elsewhere."""
+    return str(Path(path).expanduser().resolve())
 
 
-def _tell(args: Namespace, text: str) -> None:
-    if not args.quiet:
-        print(text, flush=True)
-
-
-def _task(args: Namespace, train: Dataset, held: Dataset | None, test: Dataset) -> str:
-    """Return what is trained on what, and what the labels mean where that is not known."""
-    validation = f", {len(held):,} to validate" if held else ""
-    name = f"{args.model} on {train.name}"
-    task = f"{name}: {len(train):,} to train{validation}, {len(test):,} to test"
-    if args.data in KNOWN:
-        return task
-    shape = "x".join(map(str, train.inputs.shape[1:]))
-    return f"{task}\ninputs {shape}, classes {numbered(train.classes)}"
-
-
-def _fit(
-    args: Namespace,
-    trainer: Trainer,
-    train: Dataset,
-    held: Dataset | None,
-    changes: list[Augmentation],
-) -> float:
-    """Train and return the seconds that it took."""
-    began = time.perf_counter()
-    trainer.fit(
-        train,
-        validation=held,
-        epochs=args.epochs,
-        batch_size=args.batch_size,
-        augment=changes,
-        progress=not args.quiet,
-    )
-    return time.perf_counter() - began
-
-
-def _leave(
-    args: Namespace,
-    folder: Path,
-    trainer: Trainer,
-    test: Dataset,
-    results: Mapping[str, object],
-) -> None:
-    """Write the run folder and say what is in it."""
-    save(trainer.model, folder / runs.MODEL)
-    trainer.history.save(folder / runs.HISTORY)
-    drawn = _draw(args, trainer.history, folder / runs.CURVES)
-    given = {name: value for name, value in vars(args).items() if name not in ("run", "command")}
-    record = {
-        "arguments": {**given, "out": str(folder)},
-        "classes": test.classes,
-        "test": test.fingerprint(),
-        "results": results,
-        "versions": {
-            "minidl": version(),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-        },
-    }
-    write_whole(folder / runs.RUN, (json.dumps(record, indent=1) + "\n").encode())
-    names = [runs.MODEL, runs.HISTORY, *drawn, runs.RUN]
-    _tell(args, f"in {folder}: {', '.join(names)}")
-
-
-def _draw(args: Namespace, history: History, path: Path) -> list[str]:
-    """Draw the curves where matplotlib is installed; return the names of the files made."""
-    from minidl import plotting
-
-    path.unlink(missing_ok=True)  # --force may have found an older run's
-    try:
-        figure = plotting.curves(history)
-    except ImportError as error:
-        _tell(args, f"no {path.name}: {error}")
-        return []
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    write_whole(path, picture.getvalue())
-    return [path.name]
+def _check_watching(args: Namespace) -> None:
+    """Raise ``ValueError`` where an option looks at a validation that there is not."""
+    for name in ("early_stop", "plateau"):
+        if getattr(args, name) and not args.validation:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} looks at val_loss: it needs a --validation above 0")

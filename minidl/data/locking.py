@@ -24,16 +24,25 @@ def locked(path: str | os.PathLike[str], waiting: Callable[[], None]) -> Iterato
     written, or its file system knows no locks.
     """
     with open(path, "ab") as file:
-        if not _take(file.fileno()):
+        if not take(file.fileno()):
             waiting()
-            while not _take(file.fileno()):
+            while not take(file.fileno()):
                 time.sleep(POLL)
         yield  # closing the file gives the lock back
 
 
+def take_if_known(descriptor: int) -> bool:
+    """Take the lock as ``take`` does; where the file system knows no locks, all may go on."""
+    try:
+        return take(descriptor)
+    except OSError:
+        return True
+
+
 if sys.platform == "win32":
 
-    def _take(descriptor: int) -> bool:
+    def take(descriptor: int) -> bool:
+        """Take the lock of an open file where it is free; return whether it was."""
         import msvcrt
 
         os.lseek(descriptor, 0, os.SEEK_SET)  # the byte to lock is the one at this place
@@ -45,7 +54,8 @@ if sys.platform == "win32":
 
 else:
 
-    def _take(descriptor: int) -> bool:
+    def take(descriptor: int) -> bool:
+        """Take the lock of an open file where it is free; return whether it was."""
         import fcntl
 
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from minidl.checks import perhaps
 from minidl.data.dataset import Dataset
 from minidl.data.idx import read_idx
 from minidl.data.resizing import fit_images
@@ -231,9 +232,5 @@ def _came(array: Array) -> str:
 
 
 def _unknown(name: str) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name.lower().replace("_", "-"), KNOWN, n=1)
-    hint = f": perhaps {near[0]!r}?" if near else ""
     expected = f"{', '.join(KNOWN)}, or the path of a folder, .npz or .csv file that is there"
-    return f"unknown dataset {name!r}, expected one of {expected}{hint}"
+    return f"unknown dataset {name!r}, expected one of {expected}{perhaps(name, KNOWN)}"

@@ -18,8 +18,8 @@ from minidl.gradcheck.report import GradientReport
 from minidl.gradcheck.subject import Subject
 from minidl.graph import Graph
 from minidl.module import Context, Module
+from minidl.taps import tapped
 from minidl.types import Array, Arrays, Pullback
-from minidl.wiring import Node
 
 PASSED = (
     "; every node passes by itself, so look at where gradients meet: shared parameters, and values"
@@ -80,7 +80,7 @@ def leaves(subject: Subject) -> list[Subject]:
     """
     log: dict[str, Subject] = {}
     twin = Subject(
-        _recording(subject.module, "", log, subject.seed),
+        tapped(subject.module, lambda module, path: _Recorder(module, path, log, subject.seed)),
         [subject.arrays[k] for k in subject.inputs],
         {name: subject.arrays[name] for name in subject.names},
         subject.wanted,
@@ -90,17 +90,6 @@ def leaves(subject: Subject) -> list[Subject]:
     )
     twin.forward(twin.arrays, twin.wanted)
     return list(log.values())
-
-
-def _recording(module: Module, path: str, log: dict[str, Subject], seed: int) -> Module:
-    """Return a module that writes down what it, or each of its nodes, is given."""
-    if not isinstance(module, Graph):
-        return _Recorder(module, path, log, seed)
-    twin = Graph(inputs=module.inputs)
-    for node in module.nodes.values():
-        inner = _recording(node.module, f"{path}.{node.name}".lstrip("."), log, seed)
-        twin.nodes[node.name] = Node(node.name, inner, node.reads, node.share)
-    return twin
 
 
 class _Recorder(Module):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
 from minidl.checks import flag, share
-from minidl.graph import Graph
 from minidl.training.events import (
     Callback,
     FitEnd,
@@ -68,7 +67,7 @@ class WeightAverage(Callback):
         """Move the averages."""
         model = event.trainer.model
         if not self._updates:
-            self.arrays = _copies(model)
+            self.arrays = model.arrays.copies()
         else:
             gain = 1 - self._decay()
             for path, average in self.arrays.items():
@@ -82,25 +81,24 @@ class WeightAverage(Callback):
 
     def on_validation_start(self, event: ValidationStart) -> None:
         """Put the averages into the model, and the weights aside."""
-        self._raw = _copies(event.trainer.model)
-        _put(event.trainer.model, self.arrays)
+        self._raw = event.trainer.model.arrays.copies()
+        event.trainer.model.arrays.fill(self.arrays)
 
     def on_validation_end(self, event: ValidationEnd) -> None:
         """Put the weights back."""
-        _put(event.trainer.model, self._raw)
+        event.trainer.model.arrays.fill(self._raw)
         self._raw = {}
 
     def on_fit_end(self, event: FitEnd) -> None:
         """Put the averages into the model; nothing where ``fit`` did not begin."""
         if self._running:
-            _put(event.trainer.model, self.arrays)
+            event.trainer.model.arrays.fill(self.arrays)
         self._running = False
 
+    def state(self) -> dict[str, Any]:
+        """Return the averages and the number of updates."""
+        return {"arrays": self.arrays, "updates": self._updates}
 
-def _copies(model: Graph) -> dict[str, Array]:
-    return {path: np.array(array) for path, array in model.arrays.items()}
-
-
-def _put(model: Graph, arrays: dict[str, Array]) -> None:
-    for path, array in arrays.items():
-        model.arrays[path] = array
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on averaging."""
+        self.arrays, self._updates = state["arrays"], state["updates"]

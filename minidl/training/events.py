@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from minidl.record import Record
 
@@ -12,18 +12,29 @@ if TYPE_CHECKING:
 
 
 class Stop(Record):
-    """What a callback returns to end the run after the present step, and why."""
+    """What a callback returns to end the run after the present step, and why.
+
+    Where it is ``resumable`` the epoch is left open, with neither validation nor a row in the
+    history, for a run that is resumed from its checkpoint.
+    """
 
     reason: str
+    resumable: bool = False
 
 
 class FitStart(Record):
-    """``fit`` begins: how many epochs, steps an epoch, and training samples there will be."""
+    """``fit`` begins: how many epochs, steps an epoch, and training samples there will be.
+
+    Where a run is ``resumed`` from a checkpoint, ``epochs`` are those that are left, and ``done``
+    samples of the first are behind it; ``load_state`` follows this event.
+    """
 
     trainer: Trainer
     epochs: int
     steps: int
     samples: int
+    resumed: bool = False
+    done: int = 0
 
 
 class StepEnd(Record):
@@ -68,7 +79,11 @@ class Callback:
 
     Those of a start of ``fit``, a step and an epoch may return ``Stop("why")`` to end the run.
     ``on_validation_end`` and ``on_fit_end`` are called whatever happened, after an exception too.
+    One with a memory writes ``state`` and ``load_state``, so that a run can be resumed.
     """
+
+    last: ClassVar[bool] = False
+    """Whether it hears of each event after all that are not, because it records what they did."""
 
     def on_fit_start(self, event: FitStart) -> Stop | None:
         """Hear that training begins."""
@@ -90,3 +105,10 @@ class Callback:
 
     def on_fit_end(self, event: FitEnd) -> None:
         """Clean up."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what it remembers: plain JSON data, and arrays, in dicts that may nest."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up what ``state`` returned; called after ``on_fit_start`` of the resumed run."""

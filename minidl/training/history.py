@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from minidl.files import PathLike, write_whole
 
 Row: TypeAlias = dict[str, float]
 """A line of the history, or of an evaluation, by column."""
+
+CLOCK: Final = ("seconds", "images_per_second")
+"""The columns that are read off a clock: all others are the same in a run that is repeated."""
 
 
 class History:
@@ -57,7 +60,7 @@ def describe(row: Row) -> str:
     >>> describe({"epoch": 2, "loss": 0.25, "val_loss": 0.3, "images_per_second": 5000.0})
     'epoch 2  loss 0.2500 (val 0.3000)  5,000 img/s'
     """
-    quiet = ("epoch", "lr", "seconds", "images_per_second")
+    quiet = ("epoch", "lr", *CLOCK)
     parts = [f"epoch {row['epoch']:.0f}"] if "epoch" in row else []
     for name, value in row.items():
         if name in quiet or name.startswith("val_"):

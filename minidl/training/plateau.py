@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from typing import Literal
+from typing import Any
 
-from minidl.checks import integer, not_negative, positive, share
+from minidl.checks import integer, not_negative, positive
+from minidl.training.better import Mode, Monitor
 from minidl.training.events import Callback, EpochEnd, FitStart, Stop
 
 
@@ -34,13 +34,15 @@ class ReduceOnPlateau(Callback):
     least : float
         The rate is not lowered beyond this; PyTorch's and Keras's ``min_lr``. With
         ``ParameterGroups`` it holds the first group's rate, and the others keep their ratio to it.
-    mode : "min" or "max"
-        Whether lower or higher is better.
+    mode : "auto", "min" or "max"
+        Whether lower or higher is better. "auto" knows losses and errors from accuracies,
+        precision, recall and F1 by the column's name.
 
     Raises
     ------
     ValueError, TypeError
-        On numbers out of range; after the first epoch where there is no such column.
+        On numbers out of range, or a column that "auto" does not know; after the first epoch where
+        there is no such column.
 
     Examples
     --------
@@ -62,23 +64,19 @@ class ReduceOnPlateau(Callback):
         threshold: float = 1e-4,
         cooldown: int = 0,
         least: float = 0.0,
-        mode: Literal["min", "max"] = "min",
+        mode: Mode = "auto",
     ) -> None:
-        if not isinstance(monitor, str):
-            raise TypeError(f"monitor should be the name of a column, got {monitor!r}")
+        self._monitor = Monitor(monitor, mode, threshold)
         if positive("factor", factor) >= 1:
             raise ValueError(f"factor should lie between 0 and 1, got {factor!r}")
-        if mode not in ("min", "max"):
-            raise ValueError(f"mode should be 'min' or 'max', got {mode!r}")
-        self.monitor, self.factor, self.mode = monitor, float(factor), mode
+        self.factor = float(factor)
         self.patience = integer("patience", patience, low=0)
-        self.threshold = share("threshold", threshold)
         self.cooldown = integer("cooldown", cooldown, low=0)
         self.least = not_negative("least", least)
         self._forget()
 
     def _forget(self) -> None:
-        self._best, self._bad, self._rest = math.inf, 0, 0
+        self._monitor.best, self._bad, self._rest = None, 0, 0
 
     def on_fit_start(self, event: FitStart) -> Stop | None:
         """Begin anew, as the rate does."""
@@ -87,12 +85,7 @@ class ReduceOnPlateau(Callback):
 
     def on_epoch_end(self, event: EpochEnd) -> Stop | None:
         """Look at the column, and lower the rate where it has been no better for too long."""
-        if self.monitor not in event.row:
-            raise ValueError(
-                f"ReduceOnPlateau monitors {self.monitor!r}, and the columns are"
-                f" {', '.join(event.row)}: fit needs a validation set for those with val_"
-            )
-        self._count(event.row[self.monitor])
+        self._count(self._monitor.better(event.row))
         if self._bad > self.patience:
             self._bad, self._rest = 0, self.cooldown
             optimizer = event.trainer.optimizer
@@ -102,12 +95,17 @@ class ReduceOnPlateau(Callback):
                 optimizer.state.factor *= lower / rate
         return None
 
-    def _count(self, value: float) -> None:
-        """Count an epoch as better, bad, or one of rest; NaN is bad."""
-        cost = value if self.mode == "min" else -value
-        if cost < self._best * (1 - math.copysign(self.threshold, self._best)):
-            self._best, self._bad = cost, 0
-        else:
-            self._bad += 1
+    def _count(self, better: bool) -> None:
+        """Count an epoch as better, bad, or one of rest."""
+        self._bad = 0 if better else self._bad + 1
         if self._rest:
             self._rest, self._bad = self._rest - 1, 0
+
+    def state(self) -> dict[str, Any]:
+        """Return the best value, and the counts of bad epochs and of those of rest."""
+        return {**self._monitor.state(), "bad": self._bad, "rest": self._rest}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on counting; the optimizer's own state holds the factor."""
+        self._monitor.load_state(state)
+        self._bad, self._rest = state["bad"], state["rest"]

@@ -19,11 +19,11 @@ class ProgressBar(Callback):
 
     def __init__(self) -> None:
         self._bar: tqdm[NoReturn] | None = None
-        self._last = self._samples = 0
+        self._last = self._samples = self._done = 0
 
     def on_fit_start(self, event: FitStart) -> None:
         """Learn how much there will be."""
-        self._samples = event.samples
+        self._samples, self._done = event.samples, event.done
         self._last = len(event.trainer.history) + event.epochs
 
     def on_step_end(self, event: StepEnd) -> None:
@@ -43,6 +43,7 @@ class ProgressBar(Callback):
 
         return Bar(
             total=self._samples,
+            initial=self._done,
             desc=f"epoch {epoch}/{self._last}",
             unit=" img",
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {rate_fmt}{postfix}",
@@ -64,4 +65,4 @@ class ProgressBar(Callback):
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-            self._bar = None
+            self._bar, self._done = None, 0

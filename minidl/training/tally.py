@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -35,3 +36,12 @@ class Tally:
             if counts is not None:
                 row[prefix + metric.name] = metric.result(counts)
         return row
+
+    def state(self) -> dict[str, Any]:
+        """Return the sums."""
+        return {"samples": self.samples, "losses": self.losses, "counts": self.counts}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from sums that ``state`` returned."""
+        self.samples, self.losses = state["samples"], state["losses"]
+        self.counts = state["counts"]

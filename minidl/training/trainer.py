@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -14,32 +12,24 @@ from minidl.augment import Augmentation, compose
 from minidl.checks import integer
 from minidl.data.dataset import Data, Dataset, as_dataset
 from minidl.data.labels import shown
-from minidl.data.loader import Batch, batch_count, batches
+from minidl.data.loader import batches
 from minidl.data.splitting import split
 from minidl.engine import MOST_WORKERS, border
+from minidl.files import PathLike
 from minidl.graph import Graph
 from minidl.losses import Loss
 from minidl.metrics import Metric
 from minidl.optim import Optimizer
-from minidl.training.events import (
-    Callback,
-    EpochEnd,
-    FitEnd,
-    FitStart,
-    StepEnd,
-    Stop,
-    ValidationEnd,
-    ValidationStart,
-)
+from minidl.training.checkpoint import compare, remembering, restore
+from minidl.training.events import Callback, FitEnd, Stop
 from minidl.training.history import History, Row
+from minidl.training.interrupt import Interrupt
+from minidl.training.loop import Loop, measured
 from minidl.training.progress import ProgressBar
-from minidl.training.tally import Tally
-from minidl.types import Array
+from minidl.training.run import TrainingRun
 
 if TYPE_CHECKING:
     from minidl.engine.program import TrainingProgram
-
-PREFETCH = 2  # batches made ahead, where they take time to make
 
 
 class Trainer:
@@ -106,6 +96,8 @@ class Trainer:
         )
         self.history = History()
         self.stopped: Stop | None = None
+        self.run: TrainingRun | None = None  # while fit trains
+        self._restored: dict[str, Any] | None = None
 
     def fit(
         self,
@@ -121,6 +113,9 @@ class Trainer:
 
         Called again, it goes on from the weights and the optimizer's memory; a schedule starts anew
         and is stretched over each call.
+
+        Ctrl-C ends it after the step, with ``trainer.stopped`` telling so; pressed again, at once.
+        A run with a ``Checkpoint`` can then be resumed by ``restore``.
 
         Parameters
         ----------
@@ -144,28 +139,71 @@ class Trainer:
         FloatingPointError
             Where the loss becomes NaN or infinite.
         """
-        epochs = integer("epochs", epochs, low=1)
-        changes = compose(augment)
         held, data = self._hold_out(as_dataset(train), validation)
-        steps = batch_count(len(data), batch_size)
-        state, listeners = self.optimizer.state, list(self.callbacks)
-        state.start, state.total, state.factor = state.steps, epochs * steps, 1.0
-        listeners += [ProgressBar()] if progress else []
-        self.stopped = None
-        self.model.classes = self._classes(data)
+        run = TrainingRun(data, held, compose(augment), batch_size, epochs)
+        states = self._begin(run)
+        listeners = [*self.callbacks, *([ProgressBar()] if progress else []), Interrupt()]
+        listeners.sort(key=lambda listener: listener.last)
         with ExitStack() as stack:
+            stack.callback(setattr, self, "run", None)
             for listener in reversed(listeners):  # all of them, even where one raises
                 stack.callback(listener.on_fit_end, FitEnd(self))
             program = stack.enter_context(
-                self._program(data, min(batch_size, len(data)), self.optimizer)
+                self._program(data, min(run.batch_size, len(data)), self.optimizer)
             )
             # What overflows shows in the loss, which is looked at after every step.
             stack.enter_context(np.errstate(over="ignore", invalid="ignore"))
-            self._tell(Callback.on_fit_start, listeners, FitStart(self, epochs, steps, len(data)))
-            for _ in range(epochs):
-                if self.stopped is None:
-                    self._epoch(program, data, held, changes, listeners)
+            loop = Loop(self, program, run, listeners)
+            loop.begin(resumed=states is not None)
+            for callback, state in zip(remembering(self), states or ()):
+                callback.load_state(state)
+            self._restored = None  # not before: what failed until here can be tried again
+            loop.go()
         return self.history
+
+    def _begin(self, run: TrainingRun) -> list[dict[str, Any]] | None:
+        """Stand at the run's first step, or where a restored run was left.
+
+        Returns the states of the callbacks of a restored run, None where there is none.
+        """
+        run.open_epoch(self.loss, self.metrics)
+        state, content = self.optimizer.state, self._restored
+        self.stopped, states = None, None
+        if content is None:
+            run.last = len(self.history) + run.epochs
+            state.start, state.total, state.factor = state.steps, run.epochs * run.steps, 1.0
+        else:
+            remedy = "call fit with the same data and arguments"
+            compare(content["path"], content["fit"], run.facts(), remedy)
+            run.load_state(content["run"])
+            run.source = content["path"]
+            self.stopped = Stop(content["stopped"]) if content["stopped"] else None
+            states = content["callbacks"]
+        self.model.classes = self._classes(run.data)
+        self.run = run
+        return states
+
+    def restore(self, path: PathLike) -> None:
+        """Take up a run from the file that a ``Checkpoint`` wrote.
+
+        The next ``fit``, with the same data and arguments, goes on where the run was, in the middle
+        of an epoch if need be, and ends with the same bits and the same history (but for the time
+        that it took) as if it had never been stopped, on the same machine and NumPy. The trainer
+        must have been built as the run's was: architecture, loss, optimizer, metrics, seed, and
+        callbacks of the same kinds in the same order (their options are taken as they are now); the
+        number of workers is free.
+
+        Raises
+        ------
+        ValueError, OSError
+            Where there is no such file, or it is torn, foreign or of another trainer; nothing is
+            changed. By the next ``fit`` where its data or arguments are not the run's.
+
+        Examples
+        --------
+        See ``Checkpoint``.
+        """
+        self._restored = {**restore(self, path), "path": path}
 
     def evaluate(self, data: Data, *, batch_size: int = 256) -> Row:
         """Return the loss and the metrics over a data set, in evaluation."""
@@ -173,7 +211,8 @@ class Trainer:
         _check_classes(checked.classes, self.model.classes, "the data")
         size = min(integer("batch_size", batch_size, low=1), len(checked))
         with self._program(checked, size, None) as program:
-            return self._measured(program, batches(checked, size)).row()
+            parts = batches(checked, size)
+            return measured(program, self.loss, self.metrics, parts).row()
 
     def _classes(self, data: Dataset) -> tuple[str, ...]:
         """Return the names of the classes that the model will tell apart."""
@@ -191,15 +230,6 @@ class Trainer:
         return TrainingProgram(
             self.model, self.loss, optimizer, batch, data.targets, workers, kind()
         )
-
-    def _measured(self, program: TrainingProgram, parts: Iterable[Batch]) -> Tally:
-        """Work through batches in evaluation."""
-
-        def measure(x: Array, target: Array) -> tuple[float, Array]:
-            output = program.evaluate(x)
-            return self.loss(output, target)[0], output
-
-        return self._pass(parts, measure)
 
     def _hold_out(
         self, data: Dataset, validation: float | Data | None
@@ -225,80 +255,6 @@ class Trainer:
         output = self.model.output_shape(shape)
         targets = self.loss.check(data.targets, output)
         return Dataset(inputs, targets, data.classes, data.name)
-
-    def _epoch(
-        self,
-        program: TrainingProgram,
-        data: Dataset,
-        held: Dataset | None,
-        changes: Augmentation | None,
-        listeners: list[Callback],
-    ) -> None:
-        epoch, began = len(self.history) + 1, time.perf_counter()
-        rate = self.optimizer.rate()
-
-        def watch(samples: int, tally: Tally) -> None:
-            event = StepEnd(self, epoch, samples, tally.row())
-            self._tell(Callback.on_step_end, listeners, event)
-
-        def learn(x: Array, target: Array) -> tuple[float, Array]:
-            value, output = program.step(x, target, self.seed)
-            if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"the loss is {value} at step {self.optimizer.state.steps}: a learning rate"
-                    f" lower than {program.rate:.3g} would help, or smaller inputs"
-                )
-            return value, output
-
-        ahead = 0 if changes is None else PREFETCH
-        drawn = batches(
-            data, program.batch, seed=self.seed, epoch=epoch, augment=changes, prefetch=ahead
-        )
-        with closing(drawn):
-            tally = self._pass(drawn, learn, watch)
-        seconds = time.perf_counter() - began
-        row: Row = {"epoch": epoch, **tally.row()}
-        if held is not None:
-            row |= self._validate(program, held, epoch, listeners).row("val_")
-        row |= {"lr": rate, "seconds": seconds, "images_per_second": tally.samples / seconds}
-        self.history.rows.append(row)
-        self._tell(Callback.on_epoch_end, listeners, EpochEnd(self, epoch, row))
-
-    def _validate(
-        self, program: TrainingProgram, held: Dataset, epoch: int, listeners: list[Callback]
-    ) -> Tally:
-        """Measure the validation set, between the events that may change what is measured."""
-        with ExitStack() as stack:
-            for listener in listeners:
-                stack.callback(listener.on_validation_end, ValidationEnd(self, epoch))
-                listener.on_validation_start(ValidationStart(self, epoch))
-            return self._measured(program, batches(held, program.batch))
-
-    def _pass(
-        self,
-        parts: Iterable[Batch],
-        work: Callable[[Array, Array], tuple[float, Array]],
-        watch: Callable[[int, Tally], None] | None = None,
-    ) -> Tally:
-        """Work through batches, in training or in evaluation, until they or the run end."""
-        tally = Tally(self.loss, self.metrics)
-        for x, target in parts:
-            value, output = work(x, target)
-            tally.add(value, output, target)
-            if watch is not None:
-                watch(len(x), tally)
-                if self.stopped is not None:
-                    break
-        return tally
-
-    def _tell(
-        self, event: Callable[..., Stop | None], listeners: list[Callback], news: object
-    ) -> None:
-        for listener in listeners:
-            answer = getattr(listener, event.__name__)(news)
-            if not (answer is None or isinstance(answer, Stop)):
-                raise TypeError(f"a callback returns None or Stop(reason), got {answer!r}")
-            self.stopped = self.stopped or answer
 
 
 def _check_classes(came: tuple[str, ...], known: tuple[str, ...], what: str) -> None:
