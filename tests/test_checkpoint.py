@@ -694,8 +694,9 @@ def test_a_folder_that_cannot_be_written(path: Path, monkeypatch: Any) -> None:
 # Kills
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("kind", ["processes", pytest.param("threads", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["processes", "threads"])
 def test_a_run_survives_kills(kind: str) -> None:
     """In short; a hundred kills on demand: python tests/kill.py --kills 100."""
     script = Path(__file__).with_name("kill.py")

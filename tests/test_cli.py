@@ -120,6 +120,7 @@ def test_the_defaults(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert record["results"]["parameters"] == 61706
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -172,6 +173,7 @@ def test_seeds_decide(run: Run) -> None:
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schedule", "optimizer"),
     [(name, "sgd") for name in SCHEDULES] + [("one-cycle", name) for name in OPTIMIZERS],

@@ -132,6 +132,7 @@ def typed(shell: list[str], lines: list[str], until: str, home: Path) -> str:
     return shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "completed"),
     [

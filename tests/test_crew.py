@@ -694,6 +694,7 @@ def test_ctrl_c_at_any_moment_of_a_run(kind: str) -> None:
             crew.run()
 
 
+@pytest.mark.slow
 @alone
 def test_ctrl_c_at_any_moment_of_gathering_and_closing() -> None:
     before = descriptors()
@@ -704,6 +705,7 @@ def test_ctrl_c_at_any_moment_of_gathering_and_closing() -> None:
     assert descriptors() == before
 
 
+@pytest.mark.slow
 @KINDS
 @alone
 def test_ctrl_c_at_any_moment_of_closing(kind: str) -> None:

@@ -294,13 +294,13 @@ def close(found: Outcome, expected: Outcome, tolerance: float = 1e-11) -> None:
 @EVERY
 @alone
 def test_any_crew_gives_the_same_bits(name: str) -> None:
-    _any_crew_gives_the_same_bits(name, CREWS[::4] if name.startswith("rows") else CREWS)
+    _any_crew_gives_the_same_bits(name, CREWS[::4])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in GRAPHS if name.startswith("rows")])
+@EVERY
 @alone
-def test_any_crew_gives_the_same_bits_on_the_contract_table(name: str) -> None:
+def test_every_crew_gives_the_same_bits(name: str) -> None:
     _any_crew_gives_the_same_bits(name, CREWS)
 
 

@@ -67,12 +67,14 @@ def test_train_mnist(tmp_path: Path) -> None:
     assert sum(a == b for a, b in zip(read, labels, strict=True)) >= 8
 
 
+@pytest.mark.slow
 def test_fashion_resnet(tmp_path: Path) -> None:
     printed = run(tmp_path, "fashion_resnet.py", "--quick")
     assert "skip" in printed
     assert percent(printed, "test accuracy") > 85
 
 
+@pytest.mark.slow
 def test_custom_module(tmp_path: Path) -> None:
     printed = run(tmp_path, "custom_module.py", "--quick")
     error = re.search(r"largest relative error (\S+)", printed)
@@ -82,6 +84,7 @@ def test_custom_module(tmp_path: Path) -> None:
     assert "loaded back: the same predictions: True" in printed
 
 
+@pytest.mark.slow
 def test_own_loop(tmp_path: Path) -> None:
     printed = run(tmp_path, "own_loop.py", "--quick")
     assert percent(printed, "test accuracy") > 90
@@ -90,6 +93,7 @@ def test_own_loop(tmp_path: Path) -> None:
     assert "Trainer(" not in text
 
 
+@pytest.mark.slow
 def test_finetune(tmp_path: Path) -> None:
     printed = run(tmp_path, "finetune.py", "--quick")
     assert "taken over:   conv1.weight conv1.bias conv2.weight" in printed
@@ -98,6 +102,7 @@ def test_finetune(tmp_path: Path) -> None:
     assert percent(printed, "fine-tuned") > percent(printed, "from scratch") > 60
 
 
+@pytest.mark.slow
 def test_speedrun_mnist(tmp_path: Path) -> None:
     printed = run(tmp_path, "speedrun_mnist.py", "--quick")
     assert percent(printed, "seed 0") > 97

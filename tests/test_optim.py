@@ -259,6 +259,7 @@ def test_the_engine_does_what_a_loop_does(
         assert np.abs(found - expected).max() <= 1e-10 * max(1, np.abs(expected).max())
 
 
+@pytest.mark.slow
 @EACH
 @alone
 def test_any_crew_gives_the_same_bits(optimizer: dl.Optimizer) -> None:

@@ -196,6 +196,7 @@ def test_a_confusion_matrix_shows_counts_names_and_shares() -> None:
     assert figure.get_suptitle() == "Confusion matrix: 16 of 18 right (88.9%)"
 
 
+@pytest.mark.slow
 @needs_matplotlib
 @pytest.mark.parametrize("classes", [2, 10, 21, 100])
 def test_a_confusion_matrix_is_readable_with_many_classes(classes: int) -> None:
@@ -261,6 +262,7 @@ def test_rgb_filters_are_drawn_in_colour_with_grey_for_0() -> None:
     assert "weights: grey is 0, a channel at its brightest +2" in written(figure)
 
 
+@pytest.mark.slow
 @needs_matplotlib
 def test_the_filters_of_any_convolution_each_channel_alone() -> None:
     model = dl.models.resnet((16, 16, 1))
@@ -346,6 +348,7 @@ def test_the_worst_mistakes_come_first_with_both_names() -> None:
     assert wrong != right
 
 
+@pytest.mark.slow
 @needs_matplotlib
 @pytest.mark.parametrize(
     "name", ["AMERICAN BULLDOG {}", "a class numbered {}", "WWWWWWWWWWWWWWW{}"]
