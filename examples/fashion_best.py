@@ -1,6 +1,9 @@
 """Tell Fashion-MNIST's clothes apart, better than 94 %, with a residual network.
 
 MINIDL_DATA=folder python examples/fashion_best.py
+
+A held-out sixth of the training set said that this is good enough (94.13 % of it seen once, 94.34 %
+mirrored as well). Measured: 94.05 and 94.36 % of the test set with seed 0.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ def accuracy(model: dl.Graph, data: dl.data.Dataset) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Tell Fashion-MNIST's clothes apart.")
-    parser.add_argument("--epochs", type=int, default=26)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, help="processors (as many as help)")
     parser.add_argument("--validate", action="store_true", help="measure a held-out sixth instead")

@@ -1,6 +1,9 @@
 """Read MNIST to 99.6 % and better: convolutions, batch norm, and images that never come twice.
 
 MINIDL_DATA=folder python examples/mnist_best.py --runs 3
+
+Network, augmentation and rate were chosen on a held-out sixth of the training set (99.58 % of it).
+Measured: 99.71, 99.61 and 99.67 % of the test set with seeds 0, 1 and 2.
 """
 
 from __future__ import annotations

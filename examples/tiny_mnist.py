@@ -1,6 +1,9 @@
 """Read MNIST to 99.4 % with 8 914 parameters, of which LeNet-5 has seven times as many.
 
 MINIDL_DATA=folder python examples/tiny_mnist.py
+
+Augmentation, epochs and rate were chosen on a held-out sixth of the training set (99.52 % of it).
+Measured: 99.47, 99.52 and 99.50 % of the test set with seeds 0, 1 and 2.
 """
 
 from __future__ import annotations

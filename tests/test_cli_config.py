@@ -118,6 +118,7 @@ def refused_after_start(run: Run, *given: object) -> str:
     return err.removeprefix("minidl: error: ").rstrip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ['quo"te', "back\\slash", "tab\there", "caf\u00e9", "del\x7f"])
 def test_any_path_survives(run: Run, name: str) -> None:
     shutil.copytree(os.environ["MINIDL_DATA"], name)

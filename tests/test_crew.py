@@ -426,6 +426,7 @@ def test_closing_twice_is_closing_once(kind: str, runs: int) -> None:
     assert (threading.active_count(), descriptors()) == before
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize("fails", [0, 1])
 @alone

@@ -433,6 +433,7 @@ def test_a_wrong_curve_is_no_kink() -> None:
         dl.gradcheck(bowl, inputs=np.zeros((1, 3)))
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("factor", [1.001, -1.0, 0.0])
 def test_kinks_do_not_excuse_their_neighbours(factor: float, elementwise: bool) -> None:
@@ -478,6 +479,7 @@ def test_an_element_may_have_outputs_with_and_without_a_kink() -> None:
         dl.gradcheck(Beside(1.001), inputs=[[0.0]])
 
 
+@pytest.mark.slow
 def test_too_many_kinks_are_counted_and_checked_a_small_way_off() -> None:
     report = dl.gradcheck(dl.ReLU(), inputs=np.zeros((2, 300)))
     assert (len(report.kinks), report.skipped) == (256, 600 - 256)
@@ -899,6 +901,7 @@ def test_a_model_without_arrays_is_refused() -> None:
         dl.Sequential([dl.Tanh()]).check_gradients()
 
 
+@pytest.mark.slow
 def test_a_lenet_on_images_with_dark_corners() -> None:
     """Zero inputs and zero biases put the first layer on kinks; the check still goes through."""
     x = np.zeros((2, 16, 16, 1))

@@ -332,5 +332,6 @@ def _print_hashes(folder: Path, out: Path) -> None:
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_same_hash(tmp_path: Path) -> None:
     _print_hashes(write_collection(tmp_path / "data"), tmp_path)
