@@ -1,9 +1,10 @@
-"""Tell Fashion-MNIST's clothes apart, better than 94 %, with a residual network.
+"""Tell Fashion-MNIST's clothes apart, to 94 %, with a residual network.
 
 MINIDL_DATA=folder python examples/fashion_best.py
 
-A held-out sixth of the training set said that this is good enough (94.13 % of it seen once, 94.34 %
-mirrored as well). Measured: 94.05 and 94.36 % of the test set with seed 0.
+The network was tried on a held-out sixth of the training set: after 26 epochs it told 94.13 % of it,
+94.34 % where each image was also seen mirrored. Measured on the test set with seed 0: 93.68 and
+93.96 % after 20 epochs, 12 minutes on four cores; 94.05 and 94.36 % with --epochs 26, 16 minutes.
 """
 
 from __future__ import annotations
