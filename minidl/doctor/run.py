@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 
-from minidl.engine.program import TrainingProgram
 from minidl.graph import Graph
 from minidl.losses import Loss
 from minidl.optim import Optimizer, ParameterGroups
@@ -44,6 +43,8 @@ def short_run(
     inputs, targets = data
     size, count = tried(batch_size, len(inputs))
     losses = []
+    from minidl.engine.program import TrainingProgram  # here, so that importing minidl is quick
+
     with TrainingProgram(model, loss, optimizer, size, targets, 1, "threads") as program:
         for step in range(STEPS):
             start = step % count * size
