@@ -109,6 +109,68 @@ def matplotlib_installed() -> None:
 needs_matplotlib = pytest.mark.usefixtures("matplotlib_installed")
 
 
+# arrays
+
+
+@needs_matplotlib
+def test_arrays_hold_their_numbers_and_frames() -> None:
+    row = {"x": np.array([1.0, -2.5, np.nan]), "weight": np.array([[0.12345], [1e6]])}
+    figure = plotting.arrays(
+        {**row, "y": np.array(7)}, {"z": [3]}, marked={"x": [False, True, False]}
+    )
+    (axes,) = figure.axes
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["1", "−2.5", "x", "0.123", "1e+06", "weight", "7", "y", "3", "z"]
+    frames = [patch for patch in axes.patches if not patch.get_fill()]
+    assert [patch.get_path().get_extents().bounds for patch in frames] == [(0, 0, 1, 1)]
+    left, bottom, width, height = frames[0].get_window_extent().bounds
+    x, y = axes.texts[1].get_window_extent().get_points().mean(axis=0)
+    assert left < x < left + width
+    assert bottom < y < bottom + height
+    assert not outside(figure)
+
+
+@needs_matplotlib
+def test_the_colour_of_a_number_is_its_sign_and_share() -> None:
+    from matplotlib.colors import to_rgb
+
+    figure = plotting.arrays({"x": [0, 5, 10, -10]})
+    reds, _, blues = zip(*(to_rgb(patch.get_facecolor()) for patch in figure.axes[0].patches))
+    assert list(reds[:3]) == [1, 1, 1]
+    assert blues[0] == 1 > blues[1] > blues[2]
+    assert reds[3] < blues[3]
+
+
+@needs_matplotlib
+def test_names_of_arrays_do_not_meet() -> None:
+    names = ["a name longer than its array", "another long name", "c"]
+    figure = plotting.arrays(dict.fromkeys(names, 1.0), {"wide": np.ones(25)})
+    figure.draw_without_rendering()
+    boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text() in names]
+    assert len(boxes) == 3
+    assert boxes[0].x1 < boxes[1].x0
+    assert boxes[1].x1 < boxes[2].x0
+    assert figure.get_size_inches()[0] <= 8
+
+
+@needs_matplotlib
+@pytest.mark.parametrize(
+    ("rows", "marked", "message"),
+    [
+        ([], {}, r"there is nothing to draw"),
+        ([{"x": np.zeros((2, 2, 2))}], {}, r"'x' should be .*, got shape \(2, 2, 2\)"),
+        ([{"x": [[]]}], {}, r"'x' should be .*, got shape \(1, 0\)"),
+        ([{"x": [1]}], {"y": [True]}, r"marked names 'y', which is not drawn: x"),
+        ([{"x": [1]}], {"x": [True] * 2}, r"the marks of 'x' are \(1, 2\), the array \(1, 1\)"),
+    ],
+)
+def test_arrays_that_cannot_be_drawn_are_refused(
+    rows: list[dict[str, Any]], marked: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        plotting.arrays(*rows, marked=marked)
+
+
 # curves
 
 
@@ -509,6 +571,7 @@ def test_pyplot_is_left_alone() -> None:
 
 
 CALLS: dict[str, Callable[[], Any]] = {
+    "arrays": lambda: plotting.arrays({"x": [1.0]}),
     "confusion": lambda: plotting.confusion(np.eye(2, dtype=int)),
     "curves": lambda: plotting.curves(dl.History(ROWS)),
     "features": lambda: plotting.features(dl.models.lenet(), digits(1)[0]),

@@ -9,6 +9,7 @@ installed, every function raises ``ImportError``.
 
 from __future__ import annotations
 
+from minidl.plotting.arrays import arrays
 from minidl.plotting.attributions import saliency
 from minidl.plotting.confusion import confusion
 from minidl.plotting.curves import curves
@@ -20,6 +21,7 @@ from minidl.plotting.mistakes import mistakes
 from minidl.plotting.ratios import ratios
 
 __all__ = [
+    "arrays",
     "confusion",
     "curves",
     "features",
