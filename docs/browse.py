@@ -3,7 +3,8 @@
     python docs/browse.py SITE [--pictures FOLDER] [--only PART]
 
 SITE is the folder that Sphinx wrote. A page fails where it scrolls sideways, a picture or a formula
-is missing, it asks for something outside the site, or a script fails. Needs Chromium and ``pip install playwright``; with ``--pictures`` each look is kept as a PNG.
+is missing, it asks for something outside the site, or a script fails. Needs Chromium and
+``pip install playwright``; with ``--pictures`` each look is kept as a PNG.
 """
 
 import argparse
