@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,19 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def own_folder(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def own_folder(collection: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Work in an empty folder, with the small data where the environment says."""
-    if "slow" not in request.keywords:
-        monkeypatch.setenv("MINIDL_DATA", str(request.getfixturevalue("collection")))
+    monkeypatch.setenv("MINIDL_DATA", str(collection))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def bare_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave empty pictures of runs: to draw takes longer than a short run does."""
+    from minidl.plotting import figures
+
+    monkeypatch.setattr("minidl.plotting.curves", lambda history: figures.empty(1, 1))
 
 
 @pytest.fixture
@@ -41,3 +47,12 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return code, out, err
 
     return call
+
+
+def pytest_collection_finish() -> None:
+    """Leave what collecting ten thousand tests made out of every later search for garbage.
+
+    It would be looked through again and again, and copied in each process that a test forks.
+    """
+    gc.collect()
+    gc.freeze()

@@ -27,7 +27,7 @@ CURVES = ["curves.png"] if importlib.util.find_spec("matplotlib") else []
 COMMANDS = ["", "train", "evaluate", "predict", "summary", "plot", "data", "bench", "completion"]
 COMMANDS += ["doctor"]
 
-pytestmark = pytest.mark.usefixtures("own_folder")
+pytestmark = pytest.mark.usefixtures("own_folder", "bare_curves")
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +60,13 @@ def test_train_prints_what_it_does_and_leaves_a_run(run: Run, tmp_path: Path) ->
     assert said == f"in {Path('runs', 'mnist-mlp-1')}: {', '.join(files)}"
     assert {path.name for path in (tmp_path / "runs" / "mnist-mlp-1").iterdir()} == set(files)
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.skipif(not CURVES, reason="matplotlib is not installed")
+def test_the_curves_are_drawn(trained: Path) -> None:
+    picture = (trained / "curves.png").read_bytes()
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    assert len(picture) > 10_000  # an empty one takes a hundred bytes
 
 
 def test_the_run_folder_tells_the_run(run: Run) -> None:
@@ -638,8 +645,15 @@ needs_real = pytest.mark.skipif(
 )
 
 
+@pytest.fixture
+def real_data(own_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment name the real data again, not the small ones."""
+    monkeypatch.setenv("MINIDL_DATA", REAL)
+
+
 @pytest.mark.slow
 @needs_real
+@pytest.mark.usefixtures("real_data")
 def test_lenet_reads_mnist_after_three_epochs(run: Run) -> None:
     command = ["train", "--data", "mnist", "--model", "lenet", "--epochs", "3", "--json"]
     found = [last_json(run(*command, "--seed", seed)[1]) for seed in (0, 1, 2)]
@@ -650,6 +664,7 @@ def test_lenet_reads_mnist_after_three_epochs(run: Run) -> None:
 
 @pytest.mark.slow
 @needs_real
+@pytest.mark.usefixtures("real_data")
 def test_a_model_of_drawn_digits_reads_mnist(run: Run) -> None:
     drawn_digits, real = [], []
     for seed in (0, 1, 2):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from minidl import cli
-from minidl.doctor import FULL
+from minidl.doctor.checks import FULL
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -22,6 +22,8 @@ drawn = pytest.importorskip("pictures")
 SHAPES = ("circle", "cross", "square")
 QUICK = ["--model", "mlp", "--epochs", "1"]
 
+pytestmark = pytest.mark.usefixtures("bare_curves")
+
 
 def _drawn(path: Path, per_class: int = 40, seed: int = 0) -> Path:
     folder: Path = drawn.draw_folder(path, per_class, seed)

@@ -20,7 +20,7 @@ from minidl import files
 from minidl.cli import runs, session
 from minidl.training import checkpoint
 
-pytestmark = pytest.mark.usefixtures("own_folder")
+pytestmark = pytest.mark.usefixtures("own_folder", "bare_curves")
 
 OPTIONS = [*QUICK, "--epochs", "3", "--plateau", "1", "--average", "0.9", "--batch-size", "30"]
 STEPS = 27

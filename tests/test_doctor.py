@@ -10,7 +10,7 @@ import pytest
 
 import minidl as dl
 from minidl.data.digits import digits
-from minidl.doctor import FULL, QUICK
+from minidl.doctor.checks import FULL, QUICK
 from minidl.doctor.hashing import hashes
 from minidl.initializers import Normal
 from minidl.types import Array

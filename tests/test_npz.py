@@ -209,6 +209,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "order": (member(described("'<i2'", "()", "'1'")), r"a damaged header"),
     "deep": (member("{'descr': " + "[" * 9000), r"an array of records"),
     "shape": (member(described("'<i2'", "(1 2)")), r"a damaged shape, \(1 2\): fetch"),
+    "leading zero": (member(described("'<i2'", "(3, 04)")), r"a damaged shape, \(3, 04\)"),
     "long shape": (member(described("'<i2'", f"({'1' * 5000},)")), r"a damaged shape, \(111"),
     "too many": (
         member(described("'|u1'", f"({'1,' * 33})"), b"1"),

@@ -9,7 +9,8 @@ from minidl.cli import config, train
 from minidl.cli.arguments import Commands, add_json
 from minidl.cli.output import print_json
 from minidl.data.loader import batch_count
-from minidl.doctor import FULL, Finding, doctor
+from minidl.doctor import Finding, doctor
+from minidl.doctor.checks import FULL
 from minidl.losses import SoftmaxCrossEntropy
 
 EPILOG = """\

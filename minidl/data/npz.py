@@ -10,17 +10,19 @@ from __future__ import annotations
 import os
 import re
 import struct
-import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
-from typing import IO, Any, BinaryIO, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 
 from minidl.data.streams import read_up_to
 from minidl.types import Array, Shape
+
+if TYPE_CHECKING:
+    import zipfile
 
 _MAGIC: Final = b"\x93NUMPY"
 _RATIO: Final = 1032  # deflate's best: 258 bytes from 2 bits (zlib, "Maximum Compression Factor")
@@ -33,9 +35,11 @@ _MAX_BYTES: Final = 2**63 - 1
 _ITEM: Final = r"'(descr|fortran_order|shape)'\s*:\s*('[^']*'|True|False|\([\dL,\s]*\))\s*"
 _HEADER: Final = re.compile(rf"\s*\{{\s*{_ITEM},\s*{_ITEM},\s*{_ITEM},?\s*\}}\s*", re.ASCII)
 _DTYPE: Final = re.compile(r"'[<>|=]?[biufcSU][1-9]\d{0,9}'", re.ASCII)
-# What zipfile raises for damage: a bad offset is an OSError, a bad flag a RuntimeError.
+_SIZE: Final = re.compile(r"0{1,19}|[1-9]\d{0,18}", re.ASCII)  # 04 is no number in Python
+# What zipfile raises for damage, besides its own: a bad offset is an OSError, a bad flag a
+# RuntimeError.
 _DAMAGE: Final = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError),
+    *(zlib.error, struct.error, EOFError, NotImplementedError),
     *(OSError, OverflowError, RuntimeError, ValueError),
 )
 
@@ -91,14 +95,18 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, Array]:
 @contextmanager
 def _named(place: str) -> Iterator[None]:
     """Turn what zipfile raises for damaged files into a ``ValueError`` that names the place."""
+    import zipfile  # here, so that importing minidl is quick
+
     try:
         yield
-    except _DAMAGE as error:
+    except (zipfile.BadZipFile, *_DAMAGE) as error:
         why = str(error) or "cut short"
         raise ValueError(f"{place}: damaged .npz file ({why}): fetch it again") from error
 
 
 def _opened(file: BinaryIO, name: str) -> zipfile.ZipFile:
+    import zipfile
+
     start = file.read(6)
     if start == _MAGIC:
         raise ValueError(
@@ -144,6 +152,8 @@ def _check_members(members: list[zipfile.ZipInfo], size: int, name: str) -> None
 
 
 def _fault(info: zipfile.ZipInfo, seen: set[str]) -> str:
+    import zipfile
+
     if not info.filename.endswith(".npy"):
         return "is no array (.npy): write the file with np.savez"
     if info.filename in seen:
@@ -205,7 +215,7 @@ def _parse(text: str, place: str) -> _Header:
     sizes = [size.strip().removesuffix("L") for size in shape.strip("()").split(",")]
     if not sizes[-1]:
         del sizes[-1]  # (), (3,)
-    if not all(size.isdecimal() and len(size) < 20 for size in sizes):
+    if not all(map(_SIZE.fullmatch, sizes)):
         raise ValueError(f"{place}: a damaged shape, {shape[:100]}: fetch the file again")
     return _Header(_dtype(descr, place), order == "True", tuple(map(int, sizes)))
 

@@ -6,7 +6,6 @@ the lines looked at cell by cell, to say which cell is wrong.
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import os
@@ -273,6 +272,8 @@ def _wrong(cell: str, label: bool) -> str:
 
 
 def _cells(line: Line, separator: str, name: str) -> list[str]:
+    import csv  # here, so that importing minidl is quick
+
     try:
         return [cell.strip() for cell in next(csv.reader([line[1]], delimiter=separator))]
     except csv.Error as error:

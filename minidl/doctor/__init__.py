@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minidl.doctor.examination import FULL, QUICK, doctor
+from minidl.doctor.examination import doctor
 from minidl.doctor.finding import Finding
 
-__all__ = ["FULL", "QUICK", "Finding", "doctor"]
+__all__ = ["Finding", "doctor"]

@@ -1,51 +1,12 @@
-"""The examination: every check in turn, from what costs nothing to a few steps of training."""
+"""The examination: the checks in turn, as long as what was found lets them go on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final
-
 from minidl.data import Data
-from minidl.doctor import duplicates, inputs, labels, model, rates, relation, signals
-from minidl.doctor.case import Case
 from minidl.doctor.finding import Finding
-from minidl.engine.threads import blas_threads
 from minidl.graph import Graph
 from minidl.losses import Loss
 from minidl.optim import Optimizer
-
-Check = Callable[[Case], Iterator[Finding]]
-
-QUICK: Final[tuple[Check, ...]] = (
-    model.nothing_to_train,
-    model.output_activation,
-    model.unreachable_targets,
-    model.linear_stack,
-    model.batch_of_one,
-    model.double_precision,
-    labels.outputs,
-    labels.classes,
-    labels.target_scale,
-    inputs.equal_inputs,
-    inputs.raw_pixels,
-    inputs.scale,
-    inputs.features,
-    duplicates.leaks,
-    duplicates.contradictions,
-)
-"""What costs nothing: the model by itself, and the data."""
-
-STEPS: Final[tuple[Check, ...]] = (
-    relation.unrelated_labels,
-    signals.first_loss,
-    rates.learning_rate,
-    signals.dead_units,
-    signals.saturated_units,
-    signals.gradients,
-)
-"""What runs the model, on copies; and what looks for a relation in the data."""
-
-FULL: Final = (*QUICK, *STEPS)
 
 
 def doctor(
@@ -90,6 +51,10 @@ def doctor(
     ...     print(finding.where, finding.fix)
     softmax1 remove Softmax: SoftmaxCrossEntropy takes logits
     """
+    from minidl.doctor.case import Case  # here, so that importing minidl is quick
+    from minidl.doctor.checks import QUICK, STEPS
+    from minidl.engine.threads import blas_threads
+
     case = Case(model, loss, data, optimizer, validation, batch_size, seed)
     with blas_threads(1):  # several only wait for each other on batches as small as these
         found = [finding for check in QUICK for finding in check(case)]

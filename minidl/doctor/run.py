@@ -38,13 +38,13 @@ def short_run(
     seed: int,
 ) -> ShortRun:
     """Train a copy for ``STEPS``, at the highest rate of the schedule times ``scale``."""
+    from minidl.engine.program import TrainingProgram  # here, so that importing minidl is quick
+
     model, optimizer = copy.deepcopy(model), at_peak(optimizer, scale)
     optimizer.state.total = STEPS
     inputs, targets = data
     size, count = tried(batch_size, len(inputs))
     losses = []
-    from minidl.engine.program import TrainingProgram  # here, so that importing minidl is quick
-
     with TrainingProgram(model, loss, optimizer, size, targets, 1, "threads") as program:
         for step in range(STEPS):
             start = step % count * size

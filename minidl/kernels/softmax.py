@@ -73,5 +73,6 @@ def _maxima(rows: Array) -> Array:
 
 def _sums(rows: Array) -> Array:
     """Return each row's sum, (n, 1), as a product with ones: fast for rows of any length."""
-    sums: Array = rows @ np.ones((rows.shape[1], 1), rows.dtype)
+    with np.errstate(invalid="ignore"):  # BLAS may raise the flag for lanes that it does not use
+        sums: Array = rows @ np.ones((rows.shape[1], 1), rows.dtype)
     return sums

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -195,6 +194,8 @@ class CSVLog(_Log):
 
 
 def _csv(cells: list[Any]) -> str:
+    import csv  # here, so that importing minidl is quick
+
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue()
