@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl.augment import Augmentation, Draw
+from minidl.augment import Augmentation, Compose, Draw, Noise, Shift
 from minidl.data import Dataset, batch_count, batches, order
 from minidl.types import Array
 
@@ -222,6 +222,16 @@ def test_an_error_in_the_thread_comes_where_the_batch_would() -> None:
     parts = batches(IMAGES, 7, seed=0, augment=Broken(), prefetch=2)
     with pytest.raises(ZeroDivisionError, match="in the second batch"):
         list(parts)
+
+
+def test_augmentations_are_taken_in_their_order() -> None:
+    several = [Shift(2), Noise(0.1)]
+    parts = batches(IMAGES, 4, seed=0, augment=several)
+    one = batches(IMAGES, 4, seed=0, augment=Compose(several))
+    for (found, _), (wanted, _) in zip(parts, one, strict=True):
+        assert (found == wanted).all()
+    with pytest.raises(TypeError, match="must be augmentations such as Rotate"):
+        batches(IMAGES, 4, seed=0, augment=[Shift(2), 3])  # type: ignore[list-item]
 
 
 def test_augmentation_needs_a_seed() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 
 from minidl.augment.augmentation import Augmentation, Draw
+from minidl.augment.compose import compose
 from minidl.checks import integer
 from minidl.data.dataset import Data, Dataset, as_dataset
 from minidl.data.shuffle import order
@@ -37,7 +38,7 @@ def batches(
     seed: int | None = None,
     epoch: int = 0,
     start: int = 0,
-    augment: Augmentation | None = None,
+    augment: Augmentation | Sequence[Augmentation] | None = None,
     prefetch: int = 0,
 ) -> Batches:
     """Iterate over (inputs, targets) of at most ``batch_size`` samples, every sample once.
@@ -57,8 +58,9 @@ def batches(
     start
         The number of the batch to begin with, to go on inside an epoch.
     augment
-        What changes the images of a batch, (N, H, W, C), at random. Each sample's numbers are a
-        function of the seed, the epoch and its number in the epoch's order; so a seed is needed.
+        What changes the images of a batch, (N, H, W, C), at random, or several in that order. Each
+        sample's numbers are a function of the seed, the epoch and its number in the epoch's order;
+        so a seed is needed.
     prefetch
         How many batches a thread makes ahead, while the caller works on others; 0: none. The
         batches are the same.
@@ -66,7 +68,8 @@ def batches(
     Raises
     ------
     TypeError, ValueError
-        For a number that is no integer or out of range, or for ``augment`` without a seed.
+        For a number that is no integer or out of range, for ``augment`` without a seed, or where it
+        is no augmentation.
 
     Examples
     --------
@@ -78,16 +81,17 @@ def batches(
     data = as_dataset(dataset)
     count = batch_count(len(data), batch_size)
     starts = range(integer("start", start, low=0, high=count) * batch_size, len(data), batch_size)
+    change = compose(augment)
     if seed is None:
         integer("epoch", epoch, low=0)
-        if augment is not None:
+        if change is not None:
             raise ValueError("augment needs a seed: pass seed=0, say")
         parts: Batches = (_view(data, at, batch_size) for at in starts)
     else:
         rows = order(len(data), seed, epoch)
         parts = (_gather(data, rows[at : at + batch_size]) for at in starts)
-        if augment is not None:
-            parts = _augmented(parts, augment, seed, epoch, starts)
+        if change is not None:
+            parts = _augmented(parts, change, seed, epoch, starts)
     ahead = integer("prefetch", prefetch, low=0)
     return _ahead(parts, ahead) if ahead else parts
 
