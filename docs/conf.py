@@ -3,6 +3,7 @@
 Pages with ``file_format: mystnb`` at their head are executed, in a kernel of their own each.
 """
 
+import logging
 import os
 import re
 import sys
@@ -29,7 +30,6 @@ nb_execution_timeout = 240
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_output_stderr = "warn"
-nb_merge_streams = True
 nb_code_prompt_show = "Show the code"
 nb_code_prompt_hide = "Hide the code"
 
@@ -61,6 +61,7 @@ c.InlineBackend.rc = {
     "image.cmap": "gray",
 }
 c.InlineBackend.print_figure_kwargs = {"bbox_inches": None}
+c.IPKernelApp.log_level = "ERROR"
 """
 
 
@@ -71,6 +72,8 @@ def set_up_kernels():
     profile.mkdir(parents=True, exist_ok=True)
     (profile / "ipython_config.py").write_text(PICTURES, encoding="utf-8")
     os.environ["IPYTHONDIR"] = str(settings)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the small products of pages gain none
+    logging.getLogger("traitlets").setLevel(logging.WARNING)  # which tells of every page otherwise
 
 
 def tidy_signature(_app, _what, _name, _object, _options, arguments, result):

@@ -13,7 +13,7 @@ import pytest
 TUTORIALS = Path(__file__).parent.parent / "docs" / "tutorials"
 PAGES = sorted(TUTORIALS.glob("[0-9][0-9]-*.md"))
 CELL = re.compile(r"^```\{code-cell\}.*?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-EVERYDAY = {"valid", "group", "label", "flatten", "momentum", "module", "loss"}
+EVERYDAY = {"valid", "group", "label", "flatten", "momentum", "module", "loss", "class"}
 """Words that may also be meant as everyday words, or as Python's, before their page."""
 
 pages = pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])

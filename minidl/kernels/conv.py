@@ -120,7 +120,8 @@ def mirrored(window: Window) -> Window | None:
 
     At stride 1 a pixel gets ``dy`` from the windows around it, each through the opposite tap: a
     convolution of ``dy`` with the rotated weights, padded so that the image comes out whole. It
-    gathers where ``col2im`` scatters, which is faster. None where it would need negative padding.
+    gathers where ``col2im`` scatters; which is faster depends on the shapes. None where it would
+    need negative padding.
     """
     spans = [d * (k - 1) for k, d in zip(window.kernel, window.dilation)]
     (top, bottom), (left, right) = window.padding

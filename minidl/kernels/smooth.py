@@ -99,7 +99,7 @@ def mish_gradient(dy: Array, x: Array) -> Array:
 
 
 def softplus(x: Array) -> Array:
-    """Return log(1 + exp(x)), as max(x, 0) + log(1 + e), e = exp(-|x|).
+    """Return log(1 + exp(x)), as max(x, 0) + log(1 + e), e = exp(-abs(x)).
 
     With u = 1 + e, which is rounded, the last is log(u) + (e - (u - 1)) / u. ``np.log1p`` is as
     good, but takes ten times as long on processors without AVX-512.
@@ -122,14 +122,14 @@ def softplus_gradient(dy: Array, x: Array) -> Array:
 
 
 def softsign(x: Array) -> Array:
-    """Return x / (1 + |x|)."""
+    """Return x / (1 + abs(x))."""
     y: Array = np.clip(x, -1e30, 1e30)  # inf / inf would be NaN
     y /= 1 + np.abs(y)
     return y
 
 
 def softsign_gradient(dy: Array, x: Array) -> Array:
-    """Return dy / (1 + |x|)²."""
+    """Return dy / (1 + abs(x))²."""
     dx: Array = np.abs(x)
     dx += 1
     np.divide(1, dx, out=dx)
