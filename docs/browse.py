@@ -55,7 +55,7 @@ def look(browser, site, page, name, pictures):
     )
     tab.goto(page.as_uri())
     tab.evaluate("for (const image of document.images) image.loading = 'eager'")
-    tab.wait_for_load_state("networkidle")
+    tab.wait_for_function("[...document.images].every(image => image.complete)")
     faults += tab.evaluate(FAULTS)
     if pictures:
         flat = "-".join(page.relative_to(site).with_suffix("").parts)
@@ -75,7 +75,13 @@ def main():
     if args.pictures:
         args.pictures.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    pages = [page for page in sorted(site.rglob("*.html")) if args.only in str(page)]
+    pages = [
+        page
+        for page in sorted(site.rglob("*.html"))
+        if args.only in page.relative_to(site).as_posix()
+    ]
+    if not pages:
+        parser.error(f"no page of {site} has {args.only!r} in its path")
     found = 0
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium)

@@ -84,7 +84,13 @@ def tidy_signature(_app, _what, _name, _object, _options, arguments, result):
     )
 
 
+def skip_fields(_app, _what, _name, item, _skip, _options):
+    """Leave out a named tuple's fields, of which nothing is known but their places."""
+    return True if type(item).__name__ == "_tuplegetter" else None
+
+
 def setup(app):
     """Called by Sphinx."""
     set_up_kernels()
+    app.connect("autodoc-skip-member", skip_fields)
     app.connect("autodoc-process-signature", tidy_signature)

@@ -19,7 +19,7 @@ class ParameterSpec(Record):
     """What a module asks for: the shape of an array, how it starts, and whether it is trained.
 
     An array that is not trainable is a buffer, such as a running mean. ``fans`` are the numbers of
-    inputs that one output sees and of outputs that one input reaches, which initialisers scale by.
+    inputs that one output sees and of outputs that one input reaches, which initializers scale by.
     """
 
     shape: Shape

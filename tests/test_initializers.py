@@ -1,4 +1,4 @@
-"""Initialisers: their mean, variance and range against the papers, and the fans they are given."""
+"""Initializers: their mean, variance and range against the papers, and the fans they are given."""
 
 from __future__ import annotations
 

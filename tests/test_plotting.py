@@ -134,9 +134,11 @@ def test_arrays_hold_their_numbers_and_frames() -> None:
 def test_the_colour_of_a_number_is_its_sign_and_share() -> None:
     from matplotlib.colors import to_rgb
 
-    figure = plotting.arrays({"x": [0, 5, 10, -10]})
+    figure = plotting.arrays({"x": [-0.0, 5, 10, -10, np.inf]})
     reds, _, blues = zip(*(to_rgb(patch.get_facecolor()) for patch in figure.axes[0].patches))
     assert list(reds[:3]) == [1, 1, 1]
+    assert blues[4] == blues[2]
+    assert [text.get_text() for text in figure.axes[0].texts][::4] == ["0", "inf"]
     assert blues[0] == 1 > blues[1] > blues[2]
     assert reds[3] < blues[3]
 
@@ -160,6 +162,8 @@ def test_names_of_arrays_do_not_meet() -> None:
         ([], {}, r"there is nothing to draw"),
         ([{"x": np.zeros((2, 2, 2))}], {}, r"'x' should be .*, got shape \(2, 2, 2\)"),
         ([{"x": [[]]}], {}, r"'x' should be .*, got shape \(1, 0\)"),
+        ([{}, {"x": [1]}], {}, r"there is nothing to draw"),
+        ([{"x": [1]}, {"x": [1, 2]}], {}, r"each array needs a name of its own, got 'x' twice"),
         ([{"x": [1]}], {"y": [True]}, r"marked names 'y', which is not drawn: x"),
         ([{"x": [1]}], {"x": [True] * 2}, r"the marks of 'x' are \(1, 2\), the array \(1, 1\)"),
     ],

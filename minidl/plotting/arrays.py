@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minidl.checks import integer
 from minidl.plotting.figures import ORANGE, empty
 from minidl.types import Array
 
@@ -45,8 +46,8 @@ def arrays(
     Raises
     ------
     ValueError
-        Where there is nothing to draw, an array has more than two axes, or ``marked`` names an
-        array that is not drawn or has another shape.
+        Where there is nothing to draw, a name stands twice, an array has more than two axes, or
+        ``marked`` names an array that is not drawn or has another shape.
 
     Examples
     --------
@@ -54,10 +55,9 @@ def arrays(
     >>> window, sees = [0, 1, 1, 1, 0], [0, 1, 0]
     >>> figure = arrays({"x": x, "y": y}, marked={"x": window, "y": sees})  # doctest: +SKIP
     """
+    integer("digits", digits, low=1)
     tables = [{name: _table(name, value) for name, value in row.items()} for row in rows]
-    drawn = {name: table for row in tables for name, table in row.items()}
-    if not drawn:
-        raise ValueError("there is nothing to draw: pass a mapping of names to arrays")
+    drawn = _by_name(tables)
     frames = {name: _frame(name, mask, drawn) for name, mask in (marked or {}).items()}
     width = max(sum(_wide(*item) + GAP for item in row.items()) - GAP for row in tables)
     heights = [max(len(t) for t in row.values()) + HEADING + GAP / 2 for row in tables]
@@ -76,8 +76,17 @@ def arrays(
     return figure
 
 
+def _by_name(tables: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    if not tables or not all(tables):
+        raise ValueError("there is nothing to draw: pass mappings of names to arrays")
+    names = [name for row in tables for name in row]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"each array needs a name of its own, got {twice[0]!r} twice")
+    return {name: table for row in tables for name, table in row.items()}
+
+
 def _table(name: str, value: ArrayLike) -> Array:
-    table = np.asarray(value, np.float64)
+    table = np.asarray(value, np.float64) + 0.0  # which makes 0 of -0
     if table.ndim > 2 or not table.size:
         raise ValueError(
             f"{name!r} should be a number, (columns,) or (rows, columns), got shape {table.shape}"
@@ -112,12 +121,12 @@ def _draw(
     """Draw one array, its first square at (left, top)."""
     from matplotlib.patches import Rectangle
 
-    largest = float(np.nanmax(np.abs(table), initial=0)) or 1.0
+    largest = float(np.abs(table[np.isfinite(table)]).max(initial=0)) or 1.0
     for (i, j), number in np.ndenumerate(table):
         if np.isnan(number):
             continue
         place = (left + j, top + i)
-        paint = _paint(number / largest)
+        paint = _paint(max(-1.0, min(1.0, number / largest)))
         axes.add_patch(Rectangle(place, 1, 1, facecolor=paint, edgecolor="#b0b0b0", lw=0.8))
         text = f"{number:.{digits}g}".replace("-", "−")
         room = min(1.0, 4.2 / len(text))
