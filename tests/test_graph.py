@@ -488,6 +488,10 @@ def test_signatures_of_graphs_are_their_own() -> None:
     ("build", "message"),
     [
         (lambda: dl.Dense(84, 10), r"Dense\(units, \*, bias.*too many positional arguments"),  # type: ignore[arg-type]
+        (lambda: dl.BatchNorm(16), r"BatchNorm\(\*, momentum.*too many positional"),
+        (lambda: dl.GroupNorm(4, 16), r"GroupNorm\(groups, \*, .*too many positional"),
+        (lambda: dl.InstanceNorm(16), r"InstanceNorm\(\*, .*too many positional"),
+        (lambda: dl.LayerNorm(1, 1e-3), r"LayerNorm\(axes=1, \*, .*too many positional"),
         (lambda: dl.Conv2d(3, 8, 3), r"Conv2d\(filters, kernel_size, \*, .*too many positional"),
         (lambda: dl.Dense(10, bias="relu"), "bias must be True or False, got 'relu'"),  # type: ignore[arg-type]
         (lambda: dl.Sequential(dl.Dense(3)), "put the modules into a list"),  # type: ignore[arg-type]

@@ -89,7 +89,7 @@ def test_layer_norm(
     def twin(x: Any, weight: Any = None, bias: Any = None) -> Any:
         return F.layer_norm(x, last, weight, bias, epsilon)
 
-    agree(dl.LayerNorm(axes, epsilon, affine), twin, shape, batch=batch)
+    agree(dl.LayerNorm(axes, epsilon=epsilon, affine=affine), twin, shape, batch=batch)
 
 
 @settings(max_examples=100, deadline=None)
@@ -106,7 +106,7 @@ def test_group_norm(
     def twin(x: Any, weight: Any = None, bias: Any = None) -> Any:
         return F.group_norm(channels_first(x), groups, weight, bias, epsilon).movedim(1, -1)
 
-    agree(dl.GroupNorm(groups, epsilon, affine), twin, (*pixels, groups * members))
+    agree(dl.GroupNorm(groups, epsilon=epsilon, affine=affine), twin, (*pixels, groups * members))
 
 
 @settings(max_examples=60, deadline=None)
@@ -121,7 +121,7 @@ def test_instance_norm(pixels: list[int], channels: int, epsilon: float, affine:
         y = F.instance_norm(channels_first(x), weight=weight, bias=bias, eps=epsilon)
         return y.movedim(1, -1)
 
-    agree(dl.InstanceNorm(epsilon, affine), twin, (*pixels, channels))
+    agree(dl.InstanceNorm(epsilon=epsilon, affine=affine), twin, (*pixels, channels))
 
 
 def test_defaults_are_pytorchs() -> None:

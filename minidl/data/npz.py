@@ -32,8 +32,12 @@ _MAX_DIMENSIONS: Final = 32  # of an array, in NumPy 1
 _MAX_BYTES: Final = 2**63 - 1
 
 # {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }, and 2L where Python 2 wrote it.
-_ITEM: Final = r"'(descr|fortran_order|shape)'\s*:\s*('[^']*'|True|False|\([\dL,\s]*\))\s*"
-_HEADER: Final = re.compile(rf"\s*\{{\s*{_ITEM},\s*{_ITEM},\s*{_ITEM},?\s*\}}\s*", re.ASCII)
+# Of what re calls space, Python's own grammar, by which NumPy reads, knows less.
+_GAP: Final = r"[ \t\n]*"
+_ENTRY: Final = rf"'(descr|fortran_order|shape)'{_GAP}:{_GAP}"
+_ITEM: Final = rf"{_ENTRY}('[^']*'|True|False|\([\dL, \t\n]*\)){_GAP}"
+_ITEMS: Final = rf"{_ITEM},{_GAP}{_ITEM},{_GAP}{_ITEM},?"
+_HEADER: Final = re.compile(rf"{_GAP}\{{{_GAP}{_ITEMS}{_GAP}\}}{_GAP}", re.ASCII)
 _DTYPE: Final = re.compile(r"'[<>|=]?[biufcSU][1-9]\d{0,9}'", re.ASCII)
 _SIZE: Final = re.compile(r"0{1,19}|[1-9]\d{0,18}", re.ASCII)  # 04 is no number in Python
 # What zipfile raises for damage, besides its own: a bad offset is an OSError, a bad flag a

@@ -74,6 +74,8 @@ class BatchNorm(Module):
     epsilon: float = 1e-5
     affine: bool = True
 
+    positional = 0  # torch.nn.BatchNorm2d(16) means the number of channels, which is found out
+
     def __post_init__(self) -> None:
         proportion("momentum", self.momentum)
         positive("epsilon", self.epsilon)
@@ -155,6 +157,7 @@ class LayerNorm(Module):
     affine: bool = True
 
     sample_local = True
+    positional = 1
 
     def __post_init__(self) -> None:
         if self.axes is not None:
@@ -207,6 +210,7 @@ class GroupNorm(Module):
     affine: bool = True
 
     sample_local = True
+    positional = 1  # torch.nn.GroupNorm(4, 16) means 16 channels, which are found out
 
     def __post_init__(self) -> None:
         integer("groups", self.groups, low=1)
@@ -250,6 +254,7 @@ class InstanceNorm(Module):
     affine: bool = False
 
     sample_local = True
+    positional = 0  # torch.nn.InstanceNorm2d(16) means 16 channels, which are found out
 
     def __post_init__(self) -> None:
         positive("epsilon", self.epsilon)
