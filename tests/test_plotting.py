@@ -144,6 +144,16 @@ def test_the_colour_of_a_number_is_its_sign_and_share() -> None:
 
 
 @needs_matplotlib
+def test_digits_of_arrays_are_a_whole_number() -> None:
+    with pytest.raises(ValueError, match="digits"):
+        plotting.arrays({"x": [1]}, digits=0)
+    with pytest.raises(TypeError, match="digits"):
+        plotting.arrays({"x": [1]}, digits=1.5)  # type: ignore[arg-type]
+    figure = plotting.arrays({"x": [1.25]}, digits=2)
+    assert figure.axes[0].texts[0].get_text() == "1.2"
+
+
+@needs_matplotlib
 def test_names_of_arrays_do_not_meet() -> None:
     names = ["a name longer than its array", "another long name", "c"]
     figure = plotting.arrays(dict.fromkeys(names, 1.0), {"wide": np.ones(25)})

@@ -45,9 +45,10 @@ def arrays(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where there is nothing to draw, a name stands twice, an array has more than two axes, or
-        ``marked`` names an array that is not drawn or has another shape.
+        ``marked`` names an array that is not drawn or has another shape; or where ``digits`` is no
+        whole number of at least 1.
 
     Examples
     --------
